@@ -1,0 +1,152 @@
+//! The few requests a reaper makes: list by filter, remove by id. Unversioned paths, so that nothing has
+//! to be negotiated.
+
+use std::net::TcpStream;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::filter::Filter;
+use crate::http::{self, Response};
+use crate::json::{self, Value};
+
+/// Ryuk never removes a container with this label: the first would be itself.
+const PROTECTED: &str = "org.testcontainers.ryuk";
+
+/// What there is to remove, in the order in which it lets go of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Container,
+    Network,
+    Volume,
+    Image,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 4] = [Self::Container, Self::Network, Self::Volume, Self::Image];
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Container => "container",
+            Self::Network => "network",
+            Self::Volume => "volume",
+            Self::Image => "image",
+        }
+    }
+
+    fn list(self) -> &'static str {
+        match self {
+            Self::Container => "/containers/json?all=1&filters=",
+            Self::Network => "/networks?filters=",
+            Self::Volume => "/volumes?filters=",
+            Self::Image => "/images/json?filters=",
+        }
+    }
+
+    fn remove(self, id: &str) -> String {
+        let id = encode(id);
+        match self {
+            // Forced, with the anonymous volumes that are the container's own.
+            Self::Container => format!("/containers/{id}?force=1&v=1"),
+            Self::Network => format!("/networks/{id}"),
+            Self::Volume => format!("/volumes/{id}?force=1"),
+            Self::Image => format!("/images/{id}?force=1"),
+        }
+    }
+}
+
+/// How a removal ended.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Removal {
+    Removed,
+    /// Somebody else is at it; the next list tells whether it went.
+    UnderWay,
+    Failed(String),
+}
+
+pub(crate) struct Docker {
+    place: Place,
+    timeout: Duration,
+}
+
+enum Place {
+    Socket(PathBuf),
+    Tcp(String),
+}
+
+impl Docker {
+    pub(crate) fn from_host(host: &str, timeout: Duration) -> Result<Self, String> {
+        let place = match host.split_once("://") {
+            Some(("unix", path)) => Place::Socket(path.into()),
+            Some(("tcp" | "http", address)) => Place::Tcp(address.trim_end_matches('/').to_owned()),
+            _ => {
+                return Err(format!(
+                    "DOCKER_HOST is {host:?}, but must be unix://<path> or tcp://<host>:<port>"
+                ));
+            }
+        };
+        Ok(Self { place, timeout })
+    }
+
+    /// The ids of all resources of a kind that the filter matches.
+    pub(crate) fn list(&self, kind: Kind, filter: &Filter) -> Result<Vec<String>, String> {
+        let path = format!("{}{}", kind.list(), encode(&filter.to_json()));
+        let Response { status, body } = self.request("GET", &path)?;
+        if status != 200 {
+            return Err(format!("the engine answered {status}: {}", body.trim()));
+        }
+        let value = json::parse(&body)?;
+        let listed = if kind == Kind::Volume { value.member("Volumes") } else { Some(&value) };
+        let listed = listed.and_then(Value::elements).ok_or("the engine's answer is not a list")?;
+        let name = if kind == Kind::Volume { "Name" } else { "Id" };
+        let unprotected = listed.iter().filter(|item| !is_protected(item));
+        unprotected
+            .map(|item| {
+                let id = item.member(name).and_then(Value::text).filter(|id| !id.is_empty());
+                id.map(str::to_owned).ok_or_else(|| format!("a {} without {name} in the list", kind.name()))
+            })
+            .collect()
+    }
+
+    pub(crate) fn remove(&self, kind: Kind, id: &str) -> Removal {
+        match self.request("DELETE", &kind.remove(id)) {
+            Ok(Response { status: 200..=299 | 404, .. }) => Removal::Removed,
+            Ok(Response { status: 409, body }) if body.contains("already in progress") => Removal::UnderWay,
+            Ok(Response { status, body }) => {
+                Removal::Failed(format!("the engine answered {status}: {}", body.trim()))
+            }
+            Err(problem) => Removal::Failed(problem),
+        }
+    }
+
+    fn request(&self, method: &str, path: &str) -> Result<Response, String> {
+        let failed = |error: std::io::Error| format!("failed to reach the engine: {error}");
+        match &self.place {
+            Place::Socket(socket) => {
+                let stream = UnixStream::connect(socket).map_err(failed)?;
+                stream.set_read_timeout(Some(self.timeout)).map_err(failed)?;
+                stream.set_write_timeout(Some(self.timeout)).map_err(failed)?;
+                http::request(stream, method, path)
+            }
+            Place::Tcp(address) => {
+                let stream = TcpStream::connect(address).map_err(failed)?;
+                stream.set_read_timeout(Some(self.timeout)).map_err(failed)?;
+                stream.set_write_timeout(Some(self.timeout)).map_err(failed)?;
+                http::request(stream, method, path)
+            }
+        }
+    }
+}
+
+fn is_protected(item: &Value) -> bool {
+    item.member("Labels").and_then(|labels| labels.member(PROTECTED)).and_then(Value::text) == Some("true")
+}
+
+/// Percent-encodes all but RFC 3986's unreserved characters.
+fn encode(text: &str) -> String {
+    let encode = |byte: u8| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        _ => format!("%{byte:02X}"),
+    };
+    text.bytes().map(encode).collect()
+}
