@@ -1,0 +1,309 @@
+//! Looks the session's reaper up, or creates it: the one state machine between a name and an
+//! acknowledged connection.
+//!
+//! Many processes run this at once and none leads. The engine's unique names decide who creates; all
+//! others find. So every round begins with what the engine says now, does one step, and what did not
+//! work out is looked at again in the next round; nothing is remembered but what this process itself must
+//! clean up. A lock file beside it was rejected: it would order the processes of one host, and the
+//! engine may be used from several.
+//!
+//! ```text
+//! inspect -> absent            create, start
+//!            created           wait; start it if its creator does not
+//!            running           dial, register, ACK -> acquired
+//!            ended             remove
+//!            paused, foreign   error
+//! ```
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use crate::engine::{Container, Engine, Refusal, State};
+use crate::error::{Cause, Error, Result};
+use crate::image::Image;
+use crate::labels::{Filter, REAPER};
+use crate::spec::{OWN_NETWORK, Plan};
+use crate::wire::{self, WireError};
+
+const FIRST_DELAY: Duration = Duration::from_millis(50);
+const LONGEST_DELAY: Duration = Duration::from_secs(1);
+
+/// How long to wait for an ACK at first; doubled each time it was not enough. A connection made while
+/// the engine still sets the port up can hang for a second, a new one then answers at once.
+const FIRST_PATIENCE: Duration = Duration::from_millis(500);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A container whose creator has not started it for this long has lost its creator.
+const CREATOR_GRACE: Duration = Duration::from_millis(500);
+
+/// For cleaning up and for the last log lines, once the deadline has passed.
+const AFTERMATH: Duration = Duration::from_secs(5);
+const LOG_LINES: usize = 5;
+
+/// A connection on which every filter was acknowledged.
+#[derive(Debug)]
+pub(crate) struct Acquired<S> {
+    pub(crate) stream: S,
+    pub(crate) container: String,
+    /// Whether this process created the reaper, rather than finding it.
+    pub(crate) created: bool,
+}
+
+/// Gives a connection to the session's reaper with all these filters registered.
+pub(crate) async fn acquire<E: Engine>(
+    engine: &E,
+    plan: &Plan,
+    filters: &[Filter],
+) -> Result<Acquired<E::Stream>> {
+    let allowed = plan.config.acquire_timeout;
+    let mut search = Search::new(engine, plan, filters);
+    let outcome = timeout_at(Instant::now() + allowed, search.run()).await;
+    match outcome {
+        Ok(Ok(acquired)) => Ok(acquired),
+        Ok(Err(error)) => {
+            search.abandon().await;
+            Err(error)
+        }
+        Err(_) => Err(search.deadline(allowed).await),
+    }
+}
+
+struct Search<'a, E> {
+    engine: &'a E,
+    plan: &'a Plan,
+    filters: &'a [Filter],
+    name: String,
+    image: Image,
+    own_network: bool,
+    backoff: ExponentialBackoff,
+    patience: Duration,
+    /// The container seen in `created`, and since when.
+    waiting_for: Option<(String, Instant)>,
+    /// A creation was begun, so that giving up means looking after what it left.
+    creating: bool,
+    /// The id of the container that this process created.
+    created: Option<String>,
+    last: Option<Cause>,
+}
+
+/// What a round leads to.
+enum Round<S> {
+    Acquired(Acquired<S>),
+    /// Something was done; look at once.
+    Again,
+    /// Somebody else has to do something, or the engine has to recover; look later.
+    Later(Cause),
+}
+
+impl<'a, E: Engine> Search<'a, E> {
+    fn new(engine: &'a E, plan: &'a Plan, filters: &'a [Filter]) -> Self {
+        let delays = ExponentialBuilder::new()
+            .with_min_delay(FIRST_DELAY)
+            .with_max_delay(LONGEST_DELAY)
+            .with_jitter()
+            .without_max_times();
+        Self {
+            engine,
+            plan,
+            filters,
+            name: plan.name(),
+            image: Image::choose(&plan.config),
+            own_network: false,
+            backoff: delays.build(),
+            patience: FIRST_PATIENCE,
+            waiting_for: None,
+            creating: false,
+            created: None,
+            last: None,
+        }
+    }
+
+    async fn run(&mut self) -> Result<Acquired<E::Stream>> {
+        loop {
+            match self.round().await? {
+                Round::Acquired(acquired) => return Ok(acquired),
+                Round::Again => {}
+                Round::Later(cause) => {
+                    tracing::debug!(container = self.name, %cause, "the reaper is not ready");
+                    self.last = Some(cause);
+                    tokio::time::sleep(self.backoff.next().unwrap_or(LONGEST_DELAY)).await;
+                }
+            }
+        }
+    }
+
+    async fn round(&mut self) -> Result<Round<E::Stream>> {
+        let found = match self.engine.inspect(&self.name).await {
+            Ok(found) => found,
+            Err(error) => return Ok(Round::Later(Arc::new(error))),
+        };
+        let Some(container) = found else { return self.create().await };
+        if container.labels.get(REAPER).map(String::as_str) != Some("true") {
+            let Container { id, image, .. } = container;
+            return Err(Error::NameTaken { name: self.name.clone(), id: short(&id), image });
+        }
+        match container.state {
+            State::Running => self.connect(container).await,
+            State::Created => self.await_start(container).await,
+            State::Ended => self.remove(&container.id).await,
+            State::Paused => Err(Error::Paused { name: self.name.clone() }),
+        }
+    }
+
+    async fn create(&mut self) -> Result<Round<E::Stream>> {
+        if let Some(before) = self.created.take() {
+            // What we created is gone already. Creating again without a pause would be a tight loop
+            // around a reaper that dies as soon as it starts.
+            return Ok(Round::Later(cause(format!(
+                "the reaper container {} ended by itself",
+                short(&before)
+            ))));
+        }
+        self.creating = true;
+        match self.engine.create(&self.plan.container(&self.image, self.own_network)).await {
+            Ok(id) => {
+                self.created = Some(id.clone());
+                self.start(&id).await
+            }
+            Err(refusal) => {
+                self.creating = false;
+                self.mend(refusal).await
+            }
+        }
+    }
+
+    async fn start(&mut self, id: &str) -> Result<Round<E::Stream>> {
+        let Err(refusal) = self.engine.start(id).await else { return Ok(Round::Again) };
+        // A container that would not start keeps the name from everybody.
+        let removed = self.engine.remove(id).await;
+        self.created = None;
+        self.creating = removed.is_err();
+        self.mend(refusal).await
+    }
+
+    /// Brings what the engine said was missing.
+    async fn mend(&mut self, refusal: Refusal) -> Result<Round<E::Stream>> {
+        match refusal {
+            Refusal::NameTaken => Ok(Round::Later(cause("another process is creating the reaper".into()))),
+            Refusal::NoImage => match self.image.clone().provide(self.engine, &self.plan.config).await {
+                Ok(image) => {
+                    self.image = image;
+                    Ok(Round::Again)
+                }
+                // An image that a person chose and that cannot be had is not going to appear.
+                Err(error @ Error::Image { .. }) => Err(error),
+                Err(error) => Ok(Round::Later(Arc::new(error))),
+            },
+            Refusal::NoNetwork(error) if self.own_network || self.plan.config.network.is_some() => Err(error),
+            Refusal::NoNetwork(_) => {
+                self.engine.create_network(OWN_NETWORK, &self.plan.network_labels()).await?;
+                self.own_network = true;
+                Ok(Round::Again)
+            }
+            Refusal::Passing(error) => Ok(Round::Later(Arc::new(error))),
+            Refusal::Final(error) => Err(error),
+        }
+    }
+
+    /// Leaves a container to its creator for a moment, then starts it in the creator's place.
+    async fn await_start(&mut self, container: Container) -> Result<Round<E::Stream>> {
+        match &self.waiting_for {
+            Some((id, since)) if *id == container.id => {
+                if since.elapsed() >= CREATOR_GRACE {
+                    self.waiting_for = None;
+                    return self.start(&container.id).await;
+                }
+            }
+            _ => self.waiting_for = Some((container.id, Instant::now())),
+        }
+        Ok(Round::Later(cause("the reaper container is created, but not started".into())))
+    }
+
+    async fn remove(&mut self, id: &str) -> Result<Round<E::Stream>> {
+        match self.engine.remove(id).await {
+            Ok(()) => Ok(Round::Later(cause(format!("the reaper container {} has ended", short(id))))),
+            Err(error) => Ok(Round::Later(Arc::new(error))),
+        }
+    }
+
+    async fn connect(&mut self, container: Container) -> Result<Round<E::Stream>> {
+        let Some(port) = container.port else {
+            return Ok(Round::Later(cause("the reaper's port is not published yet".into())));
+        };
+        match timeout(self.patience, self.register(port)).await {
+            Ok(Ok(stream)) => {
+                let created = self.created.as_deref() == Some(container.id.as_str());
+                Ok(Round::Acquired(Acquired { stream, container: container.id, created }))
+            }
+            Ok(Err(error @ Error::FilterRefused { .. })) => Err(error),
+            Ok(Err(error)) => Ok(Round::Later(Arc::new(error))),
+            Err(_) => {
+                let waited = self.patience;
+                self.patience = LONGEST_PATIENCE.min(waited * 2);
+                Ok(Round::Later(cause(format!("the reaper did not answer on port {port} within {waited:?}"))))
+            }
+        }
+    }
+
+    async fn register(&self, port: u16) -> Result<E::Stream> {
+        let failed = |source: Cause| Error::Engine { operation: format!("connect to port {port}"), source };
+        let mut stream = self.engine.dial(port).await.map_err(|error| failed(Arc::new(error)))?;
+        for filter in self.filters {
+            wire::register(&mut stream, filter).await.map_err(|error| match error {
+                WireError::Refused { answer } => Error::FilterRefused { filter: filter.to_string(), answer },
+                broken @ WireError::Broken(_) => failed(Arc::new(broken)),
+            })?;
+        }
+        Ok(stream)
+    }
+
+    /// Removes what a creation left that will not be finished by us.
+    async fn abandon(&mut self) {
+        if !self.creating {
+            return;
+        }
+        let cleaned = timeout(AFTERMATH, async {
+            match self.engine.inspect(&self.name).await? {
+                Some(container) if container.state == State::Created => {
+                    self.engine.remove(&container.id).await
+                }
+                _ => Ok(()),
+            }
+        });
+        if let Ok(Err(error)) = cleaned.await {
+            tracing::warn!(container = self.name, error = error.report(), "a half-made reaper may be left");
+        }
+    }
+
+    async fn deadline(&mut self, after: Duration) -> Error {
+        let log = timeout(AFTERMATH, async {
+            let container = self.engine.inspect(&self.name).await.ok()??;
+            self.engine.log(&container.id, LOG_LINES).await.ok()
+        });
+        let log = log.await.ok().flatten().unwrap_or_default();
+        self.abandon().await;
+        let source = self.last.take().unwrap_or_else(|| cause("the engine did not answer".into()));
+        Error::Deadline { after, log, source }
+    }
+}
+
+/// What was in the way, where no error says it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct InTheWay(String);
+
+fn cause(text: String) -> Cause {
+    Arc::new(InTheWay(text))
+}
+
+/// An id as people see it in `docker ps`.
+fn short(id: &str) -> String {
+    id.chars().take(12).collect()
+}
+
+#[cfg(test)]
+#[path = "acquire_tests.rs"]
+mod tests;

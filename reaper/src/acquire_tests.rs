@@ -1,0 +1,235 @@
+//! Every transition of the state machine, on an engine that does as it is told, in paused time.
+
+use std::time::Duration;
+
+use super::*;
+use crate::config::{Config, Found};
+use crate::engine::discover::{Endpoint, Place};
+use crate::engine::fake::{Answer, Event, FakeEngine, World, failure, reaper};
+use crate::session;
+
+fn plan(set: impl FnOnce(&mut Config)) -> Plan {
+    let mut config =
+        Config { image: None, acquire_timeout: Duration::from_secs(60), ..Config::load().unwrap() };
+    config.session_id = Some(Found::built("test", "s".into()));
+    set(&mut config);
+    let endpoint = Endpoint {
+        place: Place::Socket("/var/run/docker.sock".into()),
+        host: "127.0.0.1".into(),
+        local: true,
+        socket: "/var/run/docker.sock".into(),
+    };
+    Plan { session: session::resolve(&config).unwrap(), config, endpoint }
+}
+
+async fn run(engine: &FakeEngine) -> Result<Acquired<tokio::io::DuplexStream>> {
+    let plan = plan(|_| {});
+    acquire(engine, &plan, &[Filter::session(&plan.session)]).await
+}
+
+fn engine(set: impl FnOnce(&mut World)) -> FakeEngine {
+    FakeEngine::new(set)
+}
+
+fn requests(engine: &FakeEngine) -> Vec<&'static str> {
+    engine.0.borrow().requests.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn absent_is_created_and_started_by_us() {
+    let engine = engine(|_| {});
+    let acquired = run(&engine).await.unwrap();
+    assert!(acquired.created);
+    assert_eq!(requests(&engine), ["inspect", "create", "start", "inspect", "dial"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn running_costs_one_inspect_and_one_dial() {
+    let engine = engine(|world| world.container = Some(reaper("theirs", State::Running)));
+    let acquired = run(&engine).await.unwrap();
+    assert_eq!((acquired.created, acquired.container.as_str()), (false, "theirs"));
+    assert_eq!(requests(&engine), ["inspect", "dial"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_means_that_somebody_else_creates() {
+    let engine = engine(|world| {
+        world.on_create.push_back(Refusal::NameTaken);
+        world.on_inspect.extend([Event::Nothing, Event::Becomes(Some(reaper("theirs", State::Running)))]);
+    });
+    assert_eq!(run(&engine).await.unwrap().container, "theirs");
+    assert_eq!(engine.count("create"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_conflict_with_what_then_vanishes_is_created_after_all() {
+    let engine = engine(|world| world.on_create.push_back(Refusal::NameTaken));
+    assert!(run(&engine).await.unwrap().created);
+    assert_eq!(engine.count("create"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_closed_and_silent_ports_are_tried_again() {
+    for answer in [Answer::Refuses, Answer::Closes, Answer::Silent] {
+        let engine = engine(|world| {
+            world.container = Some(reaper("theirs", State::Running));
+            world.on_dial.extend([answer, answer, answer]);
+        });
+        run(&engine).await.unwrap();
+        assert_eq!((engine.count("dial"), engine.count("create")), (4, 0), "{answer:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaper_that_ends_between_inspect_and_connect_is_replaced() {
+    let engine = engine(|world| {
+        world.container = Some(reaper("old", State::Running));
+        world.on_dial.push_back(Answer::Refuses);
+        world.after_dial.push_back(Event::Becomes(Some(reaper("old", State::Ended))));
+    });
+    assert!(run(&engine).await.unwrap().created);
+    assert_eq!(engine.count("remove"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_image_is_brought_once() {
+    let engine = engine(|world| world.has_image = false);
+    assert!(run(&engine).await.unwrap().created);
+    assert_eq!(engine.count("load") + engine.count("pull"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_of_another_architecture_gets_the_official_image_without_our_limits() {
+    let engine = engine(|world| {
+        world.has_image = false;
+        world.platform = Some(("linux", "s390x"));
+    });
+    run(&engine).await.unwrap();
+    let world = engine.0.borrow();
+    assert!(world.specs[0].image.starts_with("testcontainers/ryuk:") && !world.specs[0].hardened);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_chosen_image_that_cannot_be_pulled_is_an_error_at_once() {
+    let engine = engine(|world| world.has_image = false);
+    let plan = plan(|config| config.image = Some(Found::built("test", "nowhere.example/ryuk:1".into())));
+    let error = acquire(&engine, &plan, &[]).await.unwrap_err();
+    assert!(matches!(&error, Error::Image { image, .. } if image == "nowhere.example/ryuk:1"), "{error:?}");
+    assert_eq!(engine.count("create"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_a_bridge_our_own_network_is_made() {
+    let engine = engine(|world| world.has_network = false);
+    run(&engine).await.unwrap();
+    assert_eq!(engine.count("network"), 1);
+    assert_eq!(engine.0.borrow().specs.last().unwrap().network, OWN_NETWORK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_whose_creator_died_is_started_in_its_place() {
+    let engine = engine(|world| world.container = Some(reaper("orphan", State::Created)));
+    let acquired = run(&engine).await.unwrap();
+    assert_eq!((acquired.container.as_str(), acquired.created), ("orphan", false));
+    assert_eq!((engine.count("create"), engine.count("start")), (0, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_its_creator_starts_is_left_alone() {
+    let created = || Event::Becomes(Some(reaper("theirs", State::Created)));
+    let engine = engine(|world| {
+        world.on_inspect.extend([
+            created(),
+            created(),
+            Event::Becomes(Some(reaper("theirs", State::Running))),
+        ]);
+    });
+    run(&engine).await.unwrap();
+    assert_eq!(engine.count("start"), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_would_not_start_is_removed_and_tried_again() {
+    let engine = engine(|world| world.on_start.push_back(Refusal::Passing(failure())));
+    assert!(run(&engine).await.unwrap().created);
+    assert_eq!((engine.count("create"), engine.count("remove")), (2, 1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_stays_is_an_error_at_once_and_leaves_nothing() {
+    let engine = engine(|world| world.on_start.push_back(Refusal::Final(failure())));
+    assert!(matches!(run(&engine).await, Err(Error::Engine { .. })));
+    assert_eq!(engine.0.borrow().container, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_that_fails_for_a_while_is_asked_again() {
+    let engine = engine(|world| world.on_inspect.extend([Event::Fails, Event::Fails, Event::Fails]));
+    run(&engine).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_foreign_container_under_our_name_is_named_and_left_alone() {
+    let engine = engine(|world| {
+        let labels = std::collections::HashMap::new();
+        world.container = Some(Container { labels, ..reaper("foreign", State::Running) });
+    });
+    let error = run(&engine).await.unwrap_err();
+    assert!(matches!(&error, Error::NameTaken { id, .. } if id == "foreign"), "{error:?}");
+    assert_eq!(requests(&engine), ["inspect"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_paused_reaper_is_said_to_be_paused() {
+    let engine = engine(|world| world.container = Some(reaper("theirs", State::Paused)));
+    assert!(matches!(run(&engine).await, Err(Error::Paused { name }) if name == "reaper_s"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_filter_is_not_an_acquired_one() {
+    let engine = engine(|world| {
+        world.container = Some(reaper("theirs", State::Running));
+        world.on_dial.push_back(Answer::Says("ERROR no\n"));
+    });
+    let error = run(&engine).await.unwrap_err();
+    assert!(matches!(&error, Error::FilterRefused { answer, .. } if answer == "ERROR no"), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_carries_the_last_cause_and_the_last_words() {
+    let engine = engine(|world| {
+        world.container = Some(reaper("theirs", State::Running));
+        world.on_dial.extend(vec![Answer::Refuses; 1000]);
+    });
+    let report = run(&engine).await.unwrap_err().report();
+    for part in ["within 60s", "the last words", "port 8080", "refused", "REAPER_ACQUIRE_TIMEOUT"] {
+        assert!(report.contains(part), "{part} is missing: {report}");
+    }
+    // Exponential up to a second: far from a tight loop over a minute.
+    assert!(engine.count("dial") < 200, "{}", engine.count("dial"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaper_that_dies_at_once_is_not_created_in_a_tight_loop() {
+    let engine = engine(|world| {
+        world.on_inspect.extend((0..100_000).map(|_| Event::Becomes(None)));
+    });
+    let report = run(&engine).await.unwrap_err().report();
+    assert!(report.contains("ended by itself"), "{report}");
+    assert!((2..200).contains(&engine.count("create")), "{}", engine.count("create"));
+}
+
+#[test]
+fn the_container_keeps_its_promises() {
+    let plan = plan(|config| {
+        config.ryuk.insert("RYUK_VERBOSE", "true".into());
+    });
+    let spec = plan.container(&Image::choose(&plan.config), false);
+    assert_eq!((spec.name.as_str(), spec.publish_on.as_str()), ("reaper_s", "127.0.0.1"));
+    assert!(spec.hardened && !spec.privileged);
+    assert_eq!(spec.environment, ["RYUK_VERBOSE=true"]);
+    assert_eq!(spec.labels["org.testcontainers.sessionId"], "s");
+    assert_eq!(spec.labels["org.testcontainers.ryuk"], "true");
+    let remote = Plan { endpoint: Endpoint { local: false, ..plan.endpoint.clone() }, ..plan };
+    assert_eq!(remote.container(&Image::choose(&remote.config), false).publish_on, "");
+}

@@ -1,0 +1,312 @@
+//! Every setting, its sources and its default.
+//!
+//! Names are those of the testcontainers family wherever it has one, so that a machine set up for
+//! another language is set up for this one. Precedence: builder, environment, `~/.testcontainers.properties`,
+//! default. A value that cannot be parsed is an error and never silently the default: a timeout that is
+//! ignored is found in production. Apart from the session id's variables (see `session`) nothing else
+//! reads the environment; a crate for layered configuration was left out, for it would hide the source
+//! of a value, and the source is what the error has to name.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::duration;
+use crate::error::{Error, Result};
+
+/// How long [`crate::Reaper::acquire`] tries before it gives up.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A value together with the place it came from, for errors that have to name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Found {
+    pub(crate) name: String,
+    pub(crate) origin: String,
+    pub(crate) value: String,
+}
+
+impl Found {
+    pub(crate) fn built(name: &str, value: String) -> Self {
+        Self { name: name.into(), origin: "the builder".into(), value }
+    }
+
+    /// The error for this value, saying what it should have been.
+    pub(crate) fn refuse(&self, expected: impl Into<String>) -> Error {
+        Error::Setting {
+            name: self.name.clone(),
+            origin: self.origin.clone(),
+            value: self.value.clone(),
+            expected: expected.into(),
+        }
+    }
+}
+
+/// The settings of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// `TESTCONTAINERS_SESSION_ID`, `session.id`.
+    pub(crate) session_id: Option<Found>,
+    /// `DOCKER_HOST`, `tc.host`, `docker.host`.
+    pub(crate) docker_host: Option<Found>,
+    /// `TESTCONTAINERS_HOST_OVERRIDE`: where published ports are reached.
+    pub(crate) host: Option<Found>,
+    /// `TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE`: the engine's socket as the engine's host sees it.
+    pub(crate) socket: Option<Found>,
+    /// `TESTCONTAINERS_RYUK_DISABLED`, `ryuk.disabled`.
+    pub(crate) disabled: bool,
+    /// `TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED`, `ryuk.container.privileged`.
+    pub(crate) privileged: bool,
+    /// `TESTCONTAINERS_RYUK_CONTAINER_IMAGE`, `RYUK_CONTAINER_IMAGE`, `ryuk.container.image`.
+    pub(crate) image: Option<Found>,
+    /// `TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX`, `hub.image.name.prefix`.
+    pub(crate) hub_prefix: Option<Found>,
+    /// The `RYUK_*` settings that were given, checked, as the reaper container's environment.
+    pub(crate) ryuk: BTreeMap<&'static str, String>,
+    /// A further network for the reaper container; only a builder asks for one.
+    pub(crate) network: Option<String>,
+    /// `REAPER_KEEPER`: whether a keeper may be left behind.
+    pub(crate) keeper: bool,
+    /// `REAPER_ACQUIRE_TIMEOUT`: how long to look up or create.
+    pub(crate) acquire_timeout: Duration,
+    /// The user's home, where rootless engines keep their sockets.
+    pub(crate) home: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`, likewise.
+    pub(crate) runtime_directory: Option<PathBuf>,
+}
+
+/// What the server understands and how each value has to look.
+const RYUK_SETTINGS: [(&str, &str, Kind); 8] = [
+    ("RYUK_CONNECTION_TIMEOUT", "ryuk.connection.timeout", Kind::Duration),
+    ("RYUK_RECONNECTION_TIMEOUT", "ryuk.reconnection.timeout", Kind::Duration),
+    ("RYUK_REQUEST_TIMEOUT", "ryuk.request.timeout", Kind::Duration),
+    ("RYUK_REMOVE_RETRIES", "ryuk.remove.retries", Kind::Count),
+    ("RYUK_RETRY_OFFSET", "ryuk.retry.offset", Kind::Offset),
+    ("RYUK_CHANGES_RETRY_INTERVAL", "ryuk.changes.retry.interval", Kind::Duration),
+    ("RYUK_SHUTDOWN_TIMEOUT", "ryuk.shutdown.timeout", Kind::Duration),
+    ("RYUK_VERBOSE", "ryuk.verbose", Kind::Switch),
+];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Duration,
+    Offset,
+    Count,
+    Switch,
+}
+
+impl Config {
+    /// The settings as this process finds them.
+    pub(crate) fn load() -> Result<Self> {
+        let environment =
+            |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        let home = environment("HOME").or_else(|| environment("USERPROFILE")).map(PathBuf::from);
+        let properties = match &home {
+            Some(home) => Properties::load(&home.join(".testcontainers.properties"))?,
+            None => Properties::default(),
+        };
+        Self::from_sources(&Sources { environment: &environment, properties })
+    }
+
+    fn from_sources(sources: &Sources<'_>) -> Result<Self> {
+        let mut ryuk = BTreeMap::new();
+        for (name, property, kind) in RYUK_SETTINGS {
+            if let Some(found) = sources.find(&[name], &[property]) {
+                ryuk.insert(name, kind.check(&found)?);
+            }
+        }
+        let path = |name| sources.find(&[name], &[]).map(|found| PathBuf::from(found.value));
+        Ok(Self {
+            session_id: sources.find(&["TESTCONTAINERS_SESSION_ID"], &["session.id"]),
+            docker_host: sources.find(&["DOCKER_HOST"], &["tc.host", "docker.host"]),
+            host: sources.find(&["TESTCONTAINERS_HOST_OVERRIDE"], &["host.override"]),
+            socket: sources.find(&["TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"], &["docker.socket.override"]),
+            disabled: sources.switch(&["TESTCONTAINERS_RYUK_DISABLED"], "ryuk.disabled", false)?,
+            privileged: sources.switch(
+                &["TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED", "RYUK_CONTAINER_PRIVILEGED"],
+                "ryuk.container.privileged",
+                false,
+            )?,
+            image: sources.find(
+                &["TESTCONTAINERS_RYUK_CONTAINER_IMAGE", "RYUK_CONTAINER_IMAGE"],
+                &["ryuk.container.image"],
+            ),
+            hub_prefix: sources.find(&["TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX"], &["hub.image.name.prefix"]),
+            ryuk,
+            network: None,
+            keeper: sources.switch(&["REAPER_KEEPER"], "reaper.keeper", true)?,
+            acquire_timeout: match sources.find(&["REAPER_ACQUIRE_TIMEOUT"], &["reaper.acquire.timeout"]) {
+                Some(found) => positive(&found)?,
+                None => ACQUIRE_TIMEOUT,
+            },
+            home: path("HOME").or_else(|| path("USERPROFILE")),
+            runtime_directory: path("XDG_RUNTIME_DIR"),
+        })
+    }
+
+    /// Passes a duration to the reaper, in place of what the environment says.
+    pub(crate) fn pass_duration(&mut self, name: &'static str, value: Duration) {
+        self.ryuk.insert(name, format!("{}ms", value.as_millis()));
+    }
+}
+
+impl Kind {
+    /// The value to pass on, if the server will understand it.
+    fn check(self, found: &Found) -> Result<String> {
+        match self {
+            Self::Duration => positive(found).map(|_| found.value.clone()),
+            Self::Offset => match duration::parse(&found.value) {
+                Ok(_) => Ok(found.value.clone()),
+                Err(_) => Err(found.refuse("a duration such as -1s or 500ms")),
+            },
+            Self::Count => match found.value.parse::<u32>() {
+                Ok(_) => Ok(found.value.clone()),
+                Err(_) => Err(found.refuse("a whole number such as 10")),
+            },
+            Self::Switch => truth(found).map(|on| on.to_string()),
+        }
+    }
+}
+
+fn positive(found: &Found) -> Result<Duration> {
+    let refusal = || found.refuse("a duration above zero such as 10s, 500ms or 1m30s");
+    let nanoseconds = duration::parse(&found.value).map_err(|_| refusal())?;
+    match u64::try_from(nanoseconds) {
+        Ok(nanoseconds) if nanoseconds > 0 => Ok(Duration::from_nanos(nanoseconds)),
+        _ => Err(refusal()),
+    }
+}
+
+/// The words Go's `strconv.ParseBool` takes, since the other clients of the family take them, and on/off.
+fn truth(found: &Found) -> Result<bool> {
+    match found.value.to_ascii_lowercase().as_str() {
+        "1" | "t" | "true" | "on" | "yes" => Ok(true),
+        "0" | "f" | "false" | "off" | "no" => Ok(false),
+        _ => Err(found.refuse("true or false")),
+    }
+}
+
+/// Where values come from; the environment as a function, so that tests need not change the real one.
+struct Sources<'a> {
+    environment: &'a dyn Fn(&str) -> Option<String>,
+    properties: Properties,
+}
+
+impl Sources<'_> {
+    /// The first of these that is set; an empty value counts as not set, as shells and CI systems mean it.
+    fn find(&self, variables: &[&str], properties: &[&str]) -> Option<Found> {
+        let variable = variables.iter().find_map(|name| {
+            let value = (self.environment)(name)?;
+            let origin = "the environment".to_owned();
+            Some(Found { name: (*name).into(), origin, value: value.trim().to_owned() })
+                .filter(|found| !found.value.is_empty())
+        });
+        variable.or_else(|| {
+            properties.iter().find_map(|name| {
+                let value = self.properties.entries.get(*name).filter(|value| !value.is_empty())?.clone();
+                Some(Found { name: (*name).into(), origin: self.properties.path.clone(), value })
+            })
+        })
+    }
+
+    fn switch(&self, variables: &[&str], property: &str, default: bool) -> Result<bool> {
+        self.find(variables, &[property]).map_or(Ok(default), |found| truth(&found))
+    }
+}
+
+/// `~/.testcontainers.properties`: `key=value` or `key: value`, comments with `#` or `!`.
+///
+/// The family's files use no more of Java's format than that; the crates that read all of it bring
+/// a regular expression engine along.
+#[derive(Default)]
+struct Properties {
+    path: String,
+    entries: BTreeMap<String, String>,
+}
+
+impl Properties {
+    fn load(path: &Path) -> Result<Self> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Ok(Self::parse(path.display().to_string(), &text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => {
+                Err(Error::Properties { path: path.display().to_string(), source: Arc::new(error) })
+            }
+        }
+    }
+
+    fn parse(path: String, text: &str) -> Self {
+        let lines = text.lines().map(str::trim_start);
+        let entries = lines
+            .filter(|line| !line.starts_with(['#', '!']))
+            .filter_map(|line| line.split_once(['=', ':']))
+            .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
+            .collect();
+        Self { path, entries }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(variables: &[(&str, &str)], properties: &str) -> Result<Config> {
+        let environment =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let properties = Properties::parse("the file".into(), properties);
+        Config::from_sources(&Sources { environment: &environment, properties })
+    }
+
+    #[test]
+    fn defaults() {
+        let config = config(&[], "").unwrap();
+        assert!(!config.disabled && !config.privileged && config.keeper);
+        assert_eq!(config.acquire_timeout, Duration::from_secs(60));
+        assert!(config.ryuk.is_empty());
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_an_empty_variable_does_not() {
+        let file = "# comment\nryuk.container.image = from/file:1\ndocker.host:unix:///file.sock\n";
+        let config = config(&[("RYUK_CONTAINER_IMAGE", "from/env:2"), ("DOCKER_HOST", " ")], file).unwrap();
+        assert_eq!(config.image.unwrap().value, "from/env:2");
+        let host = config.docker_host.unwrap();
+        assert_eq!((host.value.as_str(), host.origin.as_str()), ("unix:///file.sock", "the file"));
+    }
+
+    #[test]
+    fn what_the_server_understands_is_passed_on_as_given() {
+        let config = config(
+            &[("RYUK_RECONNECTION_TIMEOUT", "1m30s"), ("RYUK_RETRY_OFFSET", "-2s"), ("RYUK_VERBOSE", "T")],
+            "ryuk.remove.retries=3",
+        );
+        let passed: Vec<_> = config.unwrap().ryuk.into_iter().collect();
+        assert_eq!(
+            passed,
+            [
+                ("RYUK_RECONNECTION_TIMEOUT", "1m30s".to_owned()),
+                ("RYUK_REMOVE_RETRIES", "3".to_owned()),
+                ("RYUK_RETRY_OFFSET", "-2s".to_owned()),
+                ("RYUK_VERBOSE", "true".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bad_value_names_the_setting_its_source_and_the_value() {
+        for (name, value) in [
+            ("RYUK_CONNECTION_TIMEOUT", "10"),
+            ("RYUK_CONNECTION_TIMEOUT", "-1s"),
+            ("RYUK_REMOVE_RETRIES", "many"),
+            ("TESTCONTAINERS_RYUK_DISABLED", "maybe"),
+            ("REAPER_ACQUIRE_TIMEOUT", "0s"),
+        ] {
+            let text = config(&[(name, value)], "").unwrap_err().to_string();
+            for part in [name, "the environment", value] {
+                assert!(text.contains(part), "{part} is missing: {text}");
+            }
+        }
+        let text = config(&[], "ryuk.verbose=loud").unwrap_err().to_string();
+        assert!(text.contains("ryuk.verbose from the file is \"loud\""), "{text}");
+    }
+}

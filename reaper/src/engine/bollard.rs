@@ -1,0 +1,270 @@
+//! The engine behind bollard; the only user of that crate.
+//!
+//! It talks unversioned paths, which every engine understands as its own newest version, so there is no
+//! negotiation to pay for. Errors are sorted here by status, since nobody above knows about HTTP.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bollard::Docker;
+use bollard::errors::Error as BollardError;
+use bollard::models::{
+    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, EndpointSettings, HostConfig,
+    NetworkCreateRequest, NetworkingConfig, PortBinding,
+};
+use bollard::query_parameters::{
+    CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, LogsOptionsBuilder,
+    RemoveContainerOptionsBuilder,
+};
+use futures_util::{StreamExt as _, TryStreamExt as _};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::net::TcpStream;
+
+use super::discover::{Endpoint, Place};
+use super::{Container, ContainerSpec, Engine, RYUK_PORT, Refusal, State};
+use crate::error::{Error, Result};
+
+/// For one request; loading and pulling stream, and are bounded by whoever waits for them.
+const REQUEST_TIMEOUT_SECONDS: u64 = 60;
+
+/// A peer that is silent this long is asked; three questions without an answer end the connection.
+const KEEPALIVE: Duration = Duration::from_secs(5);
+
+/// What the embedded server needs: measured, see `ARCHITECTURE.md`.
+const MEMORY_LIMIT: i64 = 64 << 20;
+const PROCESS_LIMIT: i64 = 64;
+
+pub(crate) struct BollardEngine {
+    docker: Docker,
+    /// Where published ports are reached.
+    host: String,
+}
+
+impl BollardEngine {
+    /// Prepares a client; nothing is sent yet.
+    pub(crate) fn new(endpoint: &Endpoint) -> Result<Self> {
+        let version = bollard::API_DEFAULT_VERSION;
+        let docker = match &endpoint.place {
+            #[cfg(unix)]
+            Place::Socket(path) => {
+                Docker::connect_with_unix(&path.to_string_lossy(), REQUEST_TIMEOUT_SECONDS, version)
+            }
+            #[cfg(not(unix))]
+            Place::Socket(path) => {
+                Docker::connect_with_named_pipe(&path.to_string_lossy(), REQUEST_TIMEOUT_SECONDS, version)
+            }
+            Place::Tcp(address) => Docker::connect_with_http(address, REQUEST_TIMEOUT_SECONDS, version),
+        };
+        let docker = docker.map_err(|error| failed("prepare a client for the engine", error))?;
+        Ok(Self { docker, host: endpoint.host.clone() })
+    }
+}
+
+impl Engine for BollardEngine {
+    type Stream = TcpStream;
+
+    async fn inspect(&self, name: &str) -> Result<Option<Container>> {
+        match self.docker.inspect_container(name, None).await {
+            Ok(found) => Ok(Some(describe(found))),
+            Err(error) if status(&error) == Some(404) => Ok(None),
+            Err(error) => Err(failed("look up the reaper container", error)),
+        }
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal> {
+        let options = CreateContainerOptionsBuilder::default().name(&spec.name).build();
+        match self.docker.create_container(Some(options), body(spec)).await {
+            Ok(created) => Ok(created.id),
+            Err(error) => Err(refusal("create the reaper container", error)),
+        }
+    }
+
+    async fn start(&self, id: &str) -> Result<(), Refusal> {
+        let started = self.docker.start_container(id, None).await;
+        started.map_err(|error| refusal("start the reaper container", error))
+    }
+
+    async fn remove(&self, id: &str) -> Result<()> {
+        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        match self.docker.remove_container(id, Some(options)).await {
+            Ok(()) => Ok(()),
+            Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
+            Err(error) => Err(failed("remove a reaper container", error)),
+        }
+    }
+
+    async fn log(&self, id: &str, lines: usize) -> Result<Vec<String>> {
+        let options =
+            LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&lines.to_string()).build();
+        let chunks: Vec<_> = self
+            .docker
+            .logs(id, Some(options))
+            .try_collect()
+            .await
+            .map_err(|error| failed("read the reaper's log", error))?;
+        let text: String = chunks.iter().map(ToString::to_string).collect();
+        Ok(text.lines().map(|line| line.trim_end().to_owned()).collect())
+    }
+
+    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()> {
+        let request = NetworkCreateRequest {
+            name: name.to_owned(),
+            labels: Some(labels.clone().into_iter().collect()),
+            ..Default::default()
+        };
+        match self.docker.create_network(request).await {
+            Ok(_) => Ok(()),
+            Err(error) if status(&error) == Some(409) => Ok(()),
+            Err(error) => Err(failed("create a network for the reaper", error)),
+        }
+    }
+
+    async fn platform(&self) -> Result<(String, String)> {
+        let version =
+            self.docker.version().await.map_err(|error| failed("ask the engine for its platform", error))?;
+        Ok((version.os.unwrap_or_default(), version.arch.unwrap_or_default()))
+    }
+
+    async fn load(&self, archive: &'static [u8]) -> Result<()> {
+        let options = ImportImageOptionsBuilder::default().quiet(true).build();
+        let body = bollard::body_full(archive.into());
+        let mut answers = self.docker.import_image(options, body, None);
+        while let Some(answer) = answers.next().await {
+            answer.map_err(|error| failed("load the reaper's image into the engine", error))?;
+        }
+        Ok(())
+    }
+
+    async fn pull(&self, image: &str) -> Result<()> {
+        let options = CreateImageOptionsBuilder::default().from_image(image).build();
+        let mut progress = self.docker.create_image(Some(options), None, None);
+        while let Some(step) = progress.next().await {
+            let step = step.map_err(|error| failed("pull the image", error))?;
+            tracing::info!(image, layer = step.id, status = step.status, "pulling");
+        }
+        Ok(())
+    }
+
+    async fn dial(&self, port: u16) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect((self.host.as_str(), port)).await?;
+        stream.set_nodelay(true)?;
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        Ok(stream)
+    }
+}
+
+fn describe(found: ContainerInspectResponse) -> Container {
+    let status = found.state.and_then(|state| state.status);
+    let config = found.config.unwrap_or_default();
+    let published = found.network_settings.and_then(|network| network.ports).unwrap_or_default();
+    let bindings = published.get(RYUK_PORT).cloned().flatten().unwrap_or_default();
+    Container {
+        id: found.id.unwrap_or_default(),
+        image: config.image.unwrap_or_default(),
+        state: status.map_or(State::Created, state),
+        labels: config.labels.unwrap_or_default(),
+        port: bindings.iter().find_map(|binding| binding.host_port.as_ref()?.parse().ok()),
+    }
+}
+
+fn state(status: ContainerStateStatusEnum) -> State {
+    match status {
+        ContainerStateStatusEnum::RUNNING => State::Running,
+        ContainerStateStatusEnum::PAUSED => State::Paused,
+        ContainerStateStatusEnum::EXITED
+        | ContainerStateStatusEnum::DEAD
+        | ContainerStateStatusEnum::REMOVING => State::Ended,
+        _ => State::Created,
+    }
+}
+
+fn body(spec: &ContainerSpec) -> ContainerCreateBody {
+    let binding = PortBinding { host_ip: Some(spec.publish_on.clone()), host_port: Some(String::new()) };
+    let host = HostConfig {
+        auto_remove: Some(true),
+        binds: Some(vec![format!("{}:/var/run/docker.sock", spec.socket)]),
+        network_mode: Some(spec.network.clone()),
+        port_bindings: Some(HashMap::from([(RYUK_PORT.to_owned(), Some(vec![binding]))])),
+        privileged: Some(spec.privileged),
+        ..if spec.hardened { hardened() } else { HostConfig::default() }
+    };
+    let networks =
+        spec.further_networks.iter().map(|name| (name.clone(), EndpointSettings::default())).collect();
+    ContainerCreateBody {
+        image: Some(spec.image.clone()),
+        labels: Some(spec.labels.clone().into_iter().collect()),
+        env: Some(spec.environment.clone()),
+        exposed_ports: Some(vec![RYUK_PORT.to_owned()]),
+        host_config: Some(host),
+        networking_config: (!spec.further_networks.is_empty())
+            .then_some(NetworkingConfig { endpoints_config: Some(networks) }),
+        ..Default::default()
+    }
+}
+
+fn hardened() -> HostConfig {
+    HostConfig {
+        readonly_rootfs: Some(true),
+        cap_drop: Some(vec!["ALL".into()]),
+        security_opt: Some(vec!["no-new-privileges".into()]),
+        memory: Some(MEMORY_LIMIT),
+        pids_limit: Some(PROCESS_LIMIT),
+        ..Default::default()
+    }
+}
+
+fn status(error: &BollardError) -> Option<u16> {
+    match error {
+        BollardError::DockerResponseServerError { status_code, .. } => Some(*status_code),
+        _ => None,
+    }
+}
+
+fn failed(operation: &str, error: BollardError) -> Error {
+    Error::Engine { operation: operation.to_owned(), source: Arc::new(error) }
+}
+
+/// 404 says image, network or container; the message tells which, and has for ten years of engines.
+fn refusal(operation: &str, error: BollardError) -> Refusal {
+    let message = match &error {
+        BollardError::DockerResponseServerError { message, .. } => message.to_ascii_lowercase(),
+        _ => String::new(),
+    };
+    let status = status(&error);
+    let error = failed(operation, error);
+    match status {
+        Some(409) => Refusal::NameTaken,
+        // Podman answers a name that is taken, and a network that is missing, with 500.
+        Some(500) if message.contains("already in use") && message.contains("name") => Refusal::NameTaken,
+        Some(404 | 500) if message.contains("network") && message.contains("not found") => {
+            Refusal::NoNetwork(error)
+        }
+        Some(404) if message.contains("image") => Refusal::NoImage,
+        Some(400..=403 | 405..=499) => Refusal::Final(error),
+        _ => Refusal::Passing(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answered(status_code: u16, message: &str) -> Refusal {
+        let message = message.to_owned();
+        refusal("create", BollardError::DockerResponseServerError { status_code, message })
+    }
+
+    #[test]
+    fn an_engine_refuses_in_words() {
+        let conflict = "Conflict. The container name \"/reaper_x\" is already in use by container \"abc\".";
+        assert!(matches!(answered(409, conflict), Refusal::NameTaken));
+        assert!(matches!(answered(404, "No such image: reaper-ryuk:1"), Refusal::NoImage));
+        assert!(matches!(answered(404, "network bridge not found"), Refusal::NoNetwork(_)));
+        assert!(matches!(answered(404, "No such container: abc"), Refusal::Passing(_)));
+        assert!(matches!(answered(400, "invalid mount config"), Refusal::Final(_)));
+        assert!(matches!(answered(500, "driver failed: port is already allocated"), Refusal::Passing(_)));
+    }
+}

@@ -1,0 +1,179 @@
+//! Which engine: the endpoint that a setting names, else the first well-known socket that answers.
+//!
+//! An endpoint counts if it accepts a connection. That costs microseconds on a socket and no request to
+//! the engine; asking each for its version was rejected, since the look-up that follows says the same.
+//! A setting that names an endpoint is the only candidate: silently using another engine than the one
+//! asked for would leave containers where nobody looks.
+
+use std::fmt;
+use std::net::{TcpStream, ToSocketAddrs as _};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::config::{Config, Found};
+use crate::error::{Attempt, Error, Result};
+
+/// For a host that does not answer at all.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+
+/// An engine's address, and how the containers on it are reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Endpoint {
+    pub(crate) place: Place,
+    /// The host on which the engine publishes ports.
+    pub(crate) host: String,
+    /// Whether that host is this one, so that ports need not be published to the world.
+    pub(crate) local: bool,
+    /// The engine's socket as its own host sees it.
+    pub(crate) socket: String,
+}
+
+/// Where an engine listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Place {
+    Socket(PathBuf),
+    /// `host:port`.
+    Tcp(String),
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(path) => write!(formatter, "unix://{}", path.display()),
+            Self::Tcp(address) => write!(formatter, "tcp://{address}"),
+        }
+    }
+}
+
+/// The first endpoint that accepts a connection.
+pub(crate) fn discover(config: &Config) -> Result<Endpoint> {
+    let mut attempts = Vec::new();
+    for (place, origin) in candidates(config)? {
+        match probe(&place) {
+            Ok(()) => return Ok(endpoint(config, place)),
+            Err(problem) => attempts.push(Attempt { endpoint: place.to_string(), origin, problem }),
+        }
+    }
+    Err(Error::NoEngine { attempts })
+}
+
+fn candidates(config: &Config) -> Result<Vec<(Place, String)>> {
+    if let Some(found) = &config.docker_host {
+        return Ok(vec![(parse(found)?, format!("{} from {}", found.name, found.origin))]);
+    }
+    let mut sockets = vec![(PathBuf::from(DEFAULT_SOCKET), "Docker's usual socket")];
+    if let Some(directory) = &config.runtime_directory {
+        sockets.push((directory.join("docker.sock"), "rootless Docker"));
+        sockets.push((directory.join("podman/podman.sock"), "rootless Podman"));
+    }
+    if let Some(home) = &config.home {
+        sockets.push((home.join(".docker/run/docker.sock"), "Docker Desktop"));
+        sockets.push((home.join(".docker/desktop/docker.sock"), "Docker Desktop for Linux"));
+        sockets.push((home.join(".colima/default/docker.sock"), "Colima"));
+    }
+    sockets.push((PathBuf::from("/run/podman/podman.sock"), "Podman"));
+    Ok(sockets.into_iter().map(|(path, origin)| (Place::Socket(path), origin.to_owned())).collect())
+}
+
+fn parse(found: &Found) -> Result<Place> {
+    let refusal = || found.refuse("an address such as unix:///var/run/docker.sock or tcp://127.0.0.1:2375");
+    let (scheme, address) = found.value.split_once("://").ok_or_else(refusal)?;
+    match scheme {
+        "unix" if address.starts_with('/') => Ok(Place::Socket(address.into())),
+        "tcp" | "http" => {
+            let (host, port) = address.trim_end_matches('/').rsplit_once(':').ok_or_else(refusal)?;
+            if host.is_empty() || port.parse::<u16>().is_err() {
+                return Err(refusal());
+            }
+            Ok(Place::Tcp(format!("{host}:{port}")))
+        }
+        _ => Err(refusal()),
+    }
+}
+
+fn probe(place: &Place) -> Result<(), String> {
+    match place {
+        #[cfg(unix)]
+        Place::Socket(path) => {
+            std::os::unix::net::UnixStream::connect(path).map(drop).map_err(|error| match error.kind() {
+                std::io::ErrorKind::PermissionDenied => {
+                    format!("{error}; join the group that owns the socket, usually `docker`")
+                }
+                _ => error.to_string(),
+            })
+        }
+        #[cfg(not(unix))]
+        Place::Socket(_) => Err("Unix sockets are not to be had on this platform".to_owned()),
+        Place::Tcp(address) => {
+            let mut last = "the name has no address".to_owned();
+            for address in address.to_socket_addrs().map_err(|error| error.to_string())? {
+                match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
+                    Ok(_) => return Ok(()),
+                    Err(error) => last = error.to_string(),
+                }
+            }
+            Err(last)
+        }
+    }
+}
+
+fn endpoint(config: &Config, place: Place) -> Endpoint {
+    let host = match (&config.host, &place) {
+        (Some(found), _) => found.value.clone(),
+        (None, Place::Socket(_)) => "127.0.0.1".to_owned(),
+        (None, Place::Tcp(address)) => {
+            let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
+            host.trim_matches(['[', ']']).to_owned()
+        }
+    };
+    let local = matches!(host.as_str(), "127.0.0.1" | "localhost" | "::1");
+    let socket = match (&config.socket, &place) {
+        (Some(found), _) => found.value.clone(),
+        // Desktop's socket leads into a virtual machine, where the engine has the usual one.
+        (None, Place::Socket(path)) if !path.to_string_lossy().contains("/.") => {
+            path.to_string_lossy().into_owned()
+        }
+        (None, _) => DEFAULT_SOCKET.to_owned(),
+    };
+    Endpoint { place, host, local, socket }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(docker_host: &str) -> Config {
+        let found =
+            Found { name: "DOCKER_HOST".into(), origin: "the environment".into(), value: docker_host.into() };
+        Config { docker_host: Some(found), host: None, socket: None, ..Config::load().unwrap() }
+    }
+
+    #[test]
+    fn a_malformed_address_is_refused_with_an_example() {
+        for bad in
+            ["localhost", "unix://relative.sock", "tcp://nohost", "tcp://:1", "tcp://h:port", "ssh://h"]
+        {
+            let text = discover(&config(bad)).unwrap_err().to_string();
+            assert!(text.contains(&format!("DOCKER_HOST from the environment is {bad:?}")), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_engine_that_was_named_is_the_only_candidate() {
+        let Err(Error::NoEngine { attempts }) = discover(&config("unix:///nowhere/docker.sock")) else {
+            panic!("there is no engine at /nowhere");
+        };
+        assert_eq!(attempts.len(), 1, "{attempts:?}");
+    }
+
+    #[test]
+    fn a_remote_engine_has_its_own_host_and_socket() {
+        let config = config("tcp://build.example:2375");
+        let place = parse(config.docker_host.as_ref().unwrap()).unwrap();
+        let endpoint = endpoint(&config, place);
+        assert_eq!((endpoint.host.as_str(), endpoint.local), ("build.example", false));
+        assert_eq!(endpoint.socket, DEFAULT_SOCKET);
+    }
+}

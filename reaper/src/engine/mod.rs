@@ -1,0 +1,106 @@
+//! What the reaper needs of a container engine, and nothing more.
+//!
+//! A trait, because the state machine in `acquire` has to be tested against races that a real engine
+//! shows once in a thousand runs: `fake` scripts them. Its futures need not be `Send`: whoever talks to an
+//! engine does so on the connection's own thread. Resources are removed by id, never by name, so that
+//! nobody removes what another process has put in the place meanwhile.
+
+mod bollard;
+pub(crate) mod discover;
+#[cfg(test)]
+pub(crate) mod fake;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::error::{Error, Result};
+
+pub(crate) use self::bollard::BollardEngine;
+
+/// A Docker-compatible engine, as far as acquiring a reaper goes.
+pub(crate) trait Engine {
+    /// A connection to a published port.
+    type Stream: AsyncRead + AsyncWrite + Unpin;
+
+    /// Looks a container up by its exact name.
+    async fn inspect(&self, name: &str) -> Result<Option<Container>>;
+    /// Creates a container and gives its id.
+    async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal>;
+    /// Starts a container; one that already runs is started.
+    async fn start(&self, id: &str) -> Result<(), Refusal>;
+    /// Removes a container by force; one that is gone, or being removed, is removed.
+    async fn remove(&self, id: &str) -> Result<()>;
+    /// The last lines that a container wrote.
+    async fn log(&self, id: &str, lines: usize) -> Result<Vec<String>>;
+    /// Creates a network with these labels; one that exists is created.
+    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()>;
+    /// Operating system and architecture, in the engine's words: `linux`, `amd64`.
+    async fn platform(&self) -> Result<(String, String)>;
+    /// Brings an image to the engine from an archive as `docker save` writes it.
+    async fn load(&self, archive: &'static [u8]) -> Result<()>;
+    /// Brings an image to the engine from its registry.
+    async fn pull(&self, image: &str) -> Result<()>;
+    /// Connects to the port that the container publishes.
+    async fn dial(&self, port: u16) -> io::Result<Self::Stream>;
+}
+
+/// A container as the engine describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Container {
+    pub(crate) id: String,
+    pub(crate) image: String,
+    pub(crate) state: State,
+    pub(crate) labels: HashMap<String, String>,
+    /// The host's port under which the reaper's is published, while it is.
+    pub(crate) port: Option<u16>,
+}
+
+/// Where a container is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Created, or being started.
+    Created,
+    Running,
+    Paused,
+    /// Exited, dead, or being removed.
+    Ended,
+}
+
+/// Why the engine did not create or start a container.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Another container has the name.
+    NameTaken,
+    /// The image is not on the engine.
+    NoImage,
+    /// The network is not on the engine.
+    NoNetwork(Error),
+    /// Trying again may help.
+    Passing(Error),
+    /// Trying again will not help.
+    Final(Error),
+}
+
+/// A container to create: what of the engine's many settings a reaper uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ContainerSpec {
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) environment: Vec<String>,
+    /// The engine's socket as its own host sees it.
+    pub(crate) socket: String,
+    pub(crate) network: String,
+    /// Networks to join besides.
+    pub(crate) further_networks: Vec<String>,
+    /// The address of the host on which the port is published; empty for all.
+    pub(crate) publish_on: String,
+    pub(crate) privileged: bool,
+    /// Read-only root, no capabilities, no new privileges, small memory and process limits.
+    pub(crate) hardened: bool,
+}
+
+/// The port on which every Ryuk listens.
+pub(crate) const RYUK_PORT: &str = "8080/tcp";

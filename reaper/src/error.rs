@@ -1,0 +1,215 @@
+//! What can go wrong, by what the reader can do about it.
+//!
+//! One enum for the crate: a test shows the error to a person, and a person acts on "start the engine"
+//! or "fix this variable", not on which layer noticed. An error can be handed to many tests at once
+//! (they share one attempt), hence `Clone` and the shared causes.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The result of everything in this crate that can fail.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A cause that several waiting tests can share.
+pub(crate) type Cause = Arc<dyn std::error::Error + Send + Sync>;
+
+/// Why no reaper could be had, or why it could not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A setting has a value that cannot be used: correct it where `origin` says.
+    #[error("setting {name} from {origin} is {value:?}, but must be {expected}")]
+    Setting {
+        /// The setting's name as written where it was found.
+        name: String,
+        /// Where it was found: the environment, a properties file, the builder.
+        origin: String,
+        /// The value that was found.
+        value: String,
+        /// What the value would have to look like.
+        expected: String,
+    },
+
+    /// The properties file exists and cannot be read: mend its permissions, or move it away.
+    #[error("failed to read the properties file {path}")]
+    Properties {
+        /// The file's path.
+        path: String,
+        /// What the operating system said.
+        source: Arc<std::io::Error>,
+    },
+
+    /// No engine answered: start one, or say where it is.
+    #[error("no container engine could be reached{}{NO_ENGINE_HELP}", tried(.attempts))]
+    NoEngine {
+        /// Every endpoint that was tried, in order.
+        attempts: Vec<Attempt>,
+    },
+
+    /// The engine was reached and refused, in a way that trying again does not mend.
+    #[error("failed to {operation}")]
+    Engine {
+        /// What was asked of the engine, as it fits behind "failed to".
+        operation: String,
+        /// What the engine said.
+        source: Cause,
+    },
+
+    /// The reaper's image is not on the engine and could not be brought there.
+    #[error(
+        "failed to provide the reaper's image {image}; load it into the engine by hand, or choose another \
+         one with TESTCONTAINERS_RYUK_CONTAINER_IMAGE"
+    )]
+    Image {
+        /// The image that was asked for.
+        image: String,
+        /// Why it is not there.
+        source: Cause,
+    },
+
+    /// A container that is not ours has the reaper's name: remove it, or choose another session id.
+    #[error(
+        "the name {name} belongs to a container that is not a reaper ({id}, image {image}); remove it with \
+         `docker rm -f {id}`, or choose another session with TESTCONTAINERS_SESSION_ID"
+    )]
+    NameTaken {
+        /// The reaper container's name.
+        name: String,
+        /// The id of the container that has it.
+        id: String,
+        /// That container's image.
+        image: String,
+    },
+
+    /// The session's reaper is paused and cannot answer: unpause it.
+    #[error("the reaper container {name} is paused; wake it with `docker unpause {name}`")]
+    Paused {
+        /// The reaper container's name.
+        name: String,
+    },
+
+    /// No reaper answered in time; the source is what was in the way at last.
+    #[error("no reaper of this session answered within {after:?}{}{DEADLINE_HELP}", log_lines(.log))]
+    Deadline {
+        /// How long was tried (`REAPER_ACQUIRE_TIMEOUT`).
+        after: Duration,
+        /// The reaper's last log lines, where it left any.
+        log: Vec<String>,
+        /// What was in the way in the last round.
+        source: Cause,
+    },
+
+    /// The reaper would not take a filter: what it matches is not protected.
+    #[error("the reaper refused the filter {filter:?}: {answer}")]
+    FilterRefused {
+        /// The filter as it was sent.
+        filter: String,
+        /// The reaper's answer.
+        answer: String,
+    },
+
+    /// A filter that could never match, or would match everything.
+    #[error("the label filter {filter:?} is not usable: {problem}")]
+    Filter {
+        /// The filter as it was given.
+        filter: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+
+    /// A builder asks for a session that this process already uses with other settings.
+    #[error(
+        "session {session} is already in use by this process with other settings; settings belong to the \
+         session, so give them once, or give this builder a session id of its own"
+    )]
+    Contradiction {
+        /// The session both want.
+        session: String,
+    },
+
+    /// The connection was lost and could not be had again: what this process created is unprotected.
+    #[error("the connection to the reaper was lost and could not be restored")]
+    Lost {
+        /// Why the session's reaper could not be acquired again.
+        source: Arc<Error>,
+    },
+
+    /// The operating system gave no thread or runtime for the connection.
+    #[error("failed to start the thread that holds the connection to the reaper")]
+    Thread {
+        /// What the operating system said.
+        source: Arc<std::io::Error>,
+    },
+}
+
+impl Error {
+    /// The error and its causes, as a person reads them: one line each.
+    ///
+    /// `Display` alone is a single fragment; a test's failure message has room for the whole chain.
+    #[must_use]
+    pub fn report(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = std::error::Error::source(self);
+        while let Some(error) = cause {
+            text.push_str("\n  caused by: ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// An endpoint that was tried, and why it was not the one.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Attempt {
+    /// The endpoint, like `unix:///var/run/docker.sock`.
+    pub endpoint: String,
+    /// Who named it: a setting and its source, or a well-known place.
+    pub origin: String,
+    /// Why it could not be used.
+    pub problem: String,
+}
+
+impl fmt::Display for Attempt {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} ({}): {}", self.endpoint, self.origin, self.problem)
+    }
+}
+
+const NO_ENGINE_HELP: &str = "\nstart the engine, say where it is with DOCKER_HOST, or switch the reaper off \
+                              with TESTCONTAINERS_RYUK_DISABLED=true";
+const DEADLINE_HELP: &str = "\nif the engine is only slow, allow more with REAPER_ACQUIRE_TIMEOUT=2m";
+
+fn tried(attempts: &[Attempt]) -> String {
+    attempts.iter().map(|attempt| format!("\n  tried {attempt}")).collect()
+}
+
+fn log_lines(log: &[String]) -> String {
+    log.iter().map(|line| format!("\n  reaper says: {line}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_names_every_cause() {
+        let inner = std::io::Error::other("disk on fire");
+        let error = Error::Engine { operation: "create the reaper".into(), source: Arc::new(inner) };
+        assert_eq!(error.report(), "failed to create the reaper\n  caused by: disk on fire");
+    }
+
+    #[test]
+    fn no_engine_lists_what_was_tried_and_the_way_out() {
+        let attempt = Attempt {
+            endpoint: "unix:///nowhere".into(),
+            origin: "DOCKER_HOST from the environment".into(),
+            problem: "no such file".into(),
+        };
+        let text = Error::NoEngine { attempts: vec![attempt] }.to_string();
+        assert!(text.contains("unix:///nowhere (DOCKER_HOST from the environment): no such file"), "{text}");
+        assert!(text.contains("TESTCONTAINERS_RYUK_DISABLED=true"), "{text}");
+    }
+}

@@ -1,0 +1,43 @@
+//! Linux: `/proc`, see proc(5).
+
+use std::fs;
+
+use super::Process;
+
+/// The process with this pid, if there is one.
+pub(crate) fn process(id: u32) -> Option<Process> {
+    parse(id, &fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
+}
+
+/// The process that started this one.
+pub(crate) fn parent() -> Option<Process> {
+    process(std::os::unix::process::parent_id())
+}
+
+/// Names the current boot, within which pids and start times mean something.
+pub(crate) fn boot() -> String {
+    fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
+}
+
+/// `pid (name) state ppid …`, the start time is field 22. The name may hold spaces and parentheses.
+fn parse(id: u32, stat: &str) -> Option<Process> {
+    let (front, fields) = stat.rsplit_once(") ")?;
+    let (_, name) = front.split_once('(')?;
+    let mut fields = fields.split(' ');
+    let parent = fields.nth(1)?.parse().ok();
+    let started = fields.nth(17)?.to_owned();
+    Some(Process { id, parent, name: name.to_owned(), started })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_does_not_shift_the_fields() {
+        let stat = "42 (a) b (c) S 7 42 42 0 -1 4194304 1 0 0 0 1 2 3 4 20 0 1 0 98765 1024 10";
+        let process = parse(42, stat).unwrap();
+        assert_eq!((process.parent, process.name.as_str()), (Some(7), "a) b (c"));
+        assert_eq!(process.started, "98765");
+    }
+}

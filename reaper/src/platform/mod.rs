@@ -1,0 +1,50 @@
+//! What only the operating system knows: which processes stand above this one.
+//!
+//! One small file per platform behind one interface. Linux reads `/proc`, since a hook that runs before
+//! `main` must not start a process; other Unixes ask `ps`, which needs no `unsafe` and is everywhere.
+//! A crate such as `sysinfo` would read all processes to answer for three.
+
+#[cfg_attr(target_os = "linux", path = "linux.rs")]
+#[cfg_attr(all(unix, not(target_os = "linux")), path = "unix.rs")]
+#[cfg_attr(not(unix), path = "other.rs")]
+mod imp;
+
+pub(crate) use imp::{boot, parent, process};
+
+/// A process, told apart from every other that ever had its pid.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Process {
+    pub(crate) id: u32,
+    pub(crate) parent: Option<u32>,
+    /// The executable's name without its folder; Linux cuts it to 15 bytes.
+    pub(crate) name: String,
+    /// When it was started, in the platform's own notation: only ever compared for equality.
+    pub(crate) started: String,
+}
+
+impl Process {
+    /// This process, for the platform that cannot tell its parent.
+    pub(crate) fn this() -> Self {
+        let id = std::process::id();
+        process(id).unwrap_or(Self { id, parent: None, name: String::new(), started: String::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_process_can_be_told_from_its_parent() {
+        let this = Process::this();
+        let parent = parent().expect("a test has a parent");
+        assert_eq!(this.parent, Some(parent.id));
+        assert!(!this.started.is_empty() && !parent.name.is_empty());
+        assert!(!boot().is_empty());
+    }
+
+    #[test]
+    fn a_pid_that_nobody_has_is_no_process() {
+        assert_eq!(process(u32::MAX - 1), None);
+    }
+}

@@ -1,0 +1,33 @@
+//! Unix without `/proc`: ps(1) and sysctl(8).
+
+use std::path::Path;
+use std::process::Command;
+
+use super::Process;
+
+/// The process with this pid, if there is one.
+pub(crate) fn process(id: u32) -> Option<Process> {
+    // `lstart` is five words: weekday, month, day, time, year.
+    let line = output(Command::new("ps").args(["-o", "ppid=,lstart=,comm=", "-p", &id.to_string()]))?;
+    let mut words = line.split_whitespace();
+    let parent = words.next()?.parse().ok();
+    let started = words.by_ref().take(5).collect::<Vec<_>>().join(" ");
+    let command = words.collect::<Vec<_>>().join(" ");
+    let name = Path::new(&command).file_name()?.to_string_lossy().into_owned();
+    Some(Process { id, parent, name, started })
+}
+
+/// The process that started this one.
+pub(crate) fn parent() -> Option<Process> {
+    process(std::os::unix::process::parent_id())
+}
+
+/// Names the current boot, within which pids and start times mean something.
+pub(crate) fn boot() -> String {
+    output(Command::new("sysctl").args(["-n", "kern.boottime"])).unwrap_or_default()
+}
+
+fn output(command: &mut Command) -> Option<String> {
+    let output = command.env("LC_ALL", "C").output().ok().filter(|output| output.status.success())?;
+    Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|text| !text.is_empty())
+}

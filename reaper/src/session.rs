@@ -1,0 +1,192 @@
+//! The session: what one test run has in common, however many processes it takes.
+//!
+//! nextest starts a process for every test, so nothing inside a process can name the run. What can is a
+//! variable that the runner sets, or failing that the runner itself: the nearest ancestor that is cargo.
+//! A pid alone is never an identity, since pids are used again; a pid with its start time and the boot
+//! it belongs to is one. A random id handed down in the environment was rejected: no process stands
+//! above the first test to choose it.
+//!
+//! All of it is read when the binary is loaded, before a test can change the environment and before a
+//! parent can die and hand its children to another.
+
+use std::fmt::{self, Write as _};
+use std::sync::{Arc, OnceLock};
+
+use sha2::{Digest, Sha256};
+
+use crate::config::{Config, Found};
+use crate::error::Result;
+use crate::platform::{self, Process};
+
+/// Goes into every derived id, so that ours never equal a hash somebody else makes of the same run.
+const PREFIX: &str = "test-reaper session v1";
+
+/// How far up to look for cargo: a test binary, a wrapper or two, rustdoc, cargo.
+const GENERATIONS: usize = 16;
+
+/// Names one test run; part of the reaper container's name and the value of the session label.
+///
+/// 1 to 64 characters of `[A-Za-z0-9_.-]`. Cheap to clone.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionId(Arc<str>);
+
+impl SessionId {
+    /// The id as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    fn given(found: &Found) -> Result<Self> {
+        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+        if (1..=64).contains(&found.value.len()) && found.value.chars().all(allowed) {
+            Ok(Self(found.value.as_str().into()))
+        } else {
+            Err(found.refuse("1 to 64 letters, digits, underscores, dots or hyphens"))
+        }
+    }
+
+    fn derived(parts: &[&str]) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(PREFIX);
+        for part in parts {
+            // The separator keeps ("ab", "c") apart from ("a", "bc").
+            hash.update([0]);
+            hash.update(part);
+        }
+        let hex = hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        });
+        Self(hex.into())
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&self.0)
+    }
+}
+
+/// What the process knew when it was loaded.
+#[derive(Debug, Clone)]
+struct AtLoad {
+    given: Option<String>,
+    nextest_run: Option<String>,
+    /// The nearest cargo above us, else the parent; not looked for where nextest says what the run is.
+    ancestor: Option<Process>,
+}
+
+static AT_LOAD: OnceLock<AtLoad> = OnceLock::new();
+
+/// Takes down what the session id is derived from. Called before `main`; costs two look-ups in the
+/// environment, and where nextest is not the runner one small file per ancestor up to cargo.
+pub(crate) fn remember() {
+    AT_LOAD.get_or_init(|| {
+        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.trim().is_empty());
+        let given = variable("TESTCONTAINERS_SESSION_ID");
+        let nextest_run = variable("NEXTEST_RUN_ID");
+        let needed = given.is_none() && nextest_run.is_none();
+        AtLoad { ancestor: if needed { runner() } else { None }, given, nextest_run }
+    });
+}
+
+/// The session this process belongs to.
+pub(crate) fn resolve(config: &Config) -> Result<SessionId> {
+    remember();
+    // `remember` has just filled it.
+    let Some(at_load) = AT_LOAD.get() else { unreachable!("remembered above") };
+    derive(config, at_load, platform::boot)
+}
+
+fn derive(config: &Config, at_load: &AtLoad, boot: impl FnOnce() -> String) -> Result<SessionId> {
+    let built = config.session_id.as_ref().filter(|found| found.origin == "the builder");
+    if let Some(found) = built {
+        return SessionId::given(found);
+    }
+    if let Some(value) = &at_load.given {
+        let name = "TESTCONTAINERS_SESSION_ID".to_owned();
+        let origin = "the environment".to_owned();
+        return SessionId::given(&Found { name, origin, value: value.trim().to_owned() });
+    }
+    // A variable set since the load was set by a test, for something that it starts.
+    if let Some(found) = config.session_id.as_ref().filter(|found| found.origin != "the environment") {
+        return SessionId::given(found);
+    }
+    if let Some(run) = &at_load.nextest_run {
+        return Ok(SessionId::derived(&["nextest", run]));
+    }
+    let process = at_load.ancestor.clone().unwrap_or_else(Process::this);
+    Ok(SessionId::derived(&["process", &process.id.to_string(), &process.started, &boot()]))
+}
+
+/// The nearest ancestor that is cargo or cargo-nextest, else the parent.
+fn runner() -> Option<Process> {
+    let parent = platform::parent()?;
+    let mut ancestor = parent.clone();
+    for _ in 0..GENERATIONS {
+        if is_cargo(&ancestor.name) {
+            return Some(ancestor);
+        }
+        let Some(next) = ancestor.parent.filter(|id| *id > 1).and_then(platform::process) else { break };
+        ancestor = next;
+    }
+    Some(parent)
+}
+
+fn is_cargo(name: &str) -> bool {
+    let name = name.strip_suffix(".exe").unwrap_or(name);
+    name == "cargo" || name == "cargo-nextest"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at_load(given: Option<&str>, nextest_run: Option<&str>, started: &str) -> AtLoad {
+        let ancestor = Process { id: 7, parent: Some(1), name: "cargo".into(), started: started.into() };
+        AtLoad {
+            given: given.map(str::to_owned),
+            nextest_run: nextest_run.map(str::to_owned),
+            ancestor: Some(ancestor),
+        }
+    }
+
+    fn id(at_load: &AtLoad) -> Result<SessionId> {
+        let config = Config { session_id: None, ..Config::load().unwrap() };
+        derive(&config, at_load, || "boot".into())
+    }
+
+    #[test]
+    fn a_given_id_is_used_as_it_is_or_refused() {
+        assert_eq!(id(&at_load(Some("a.b_c-9"), Some("run"), "1")).unwrap().as_str(), "a.b_c-9");
+        for bad in ["a b", "ä", "a/b", &"x".repeat(65)] {
+            let text = id(&at_load(Some(bad), None, "1")).unwrap_err().to_string();
+            assert!(text.contains("TESTCONTAINERS_SESSION_ID from the environment"), "{text}");
+        }
+    }
+
+    #[test]
+    fn processes_of_one_run_agree_and_runs_differ() {
+        let first = id(&at_load(None, Some("run-1"), "1")).unwrap();
+        assert_eq!(first, id(&at_load(None, Some("run-1"), "2")).unwrap());
+        assert_ne!(first, id(&at_load(None, Some("run-2"), "1")).unwrap());
+        assert_eq!(first.as_str().len(), 64);
+    }
+
+    #[test]
+    fn a_pid_used_again_is_another_session() {
+        let first = id(&at_load(None, None, "100")).unwrap();
+        assert_eq!(first, id(&at_load(None, None, "100")).unwrap());
+        assert_ne!(first, id(&at_load(None, None, "101")).unwrap());
+    }
+
+    #[test]
+    fn a_builder_overrules_everything() {
+        let found = Found::built("with_session_id", "mine".into());
+        let config = Config { session_id: Some(found), ..Config::load().unwrap() };
+        let session = derive(&config, &at_load(Some("theirs"), Some("run"), "1"), String::new).unwrap();
+        assert_eq!(session.as_str(), "mine");
+    }
+}

@@ -1,0 +1,114 @@
+//! The Ryuk protocol: one line per filter, one line as the answer.
+//!
+//! A line is `label=<key>=<value>`, percent-encoded because official Ryuk parses it as a URL query. The
+//! answer must be read: official Ryuk acknowledges lines it could not parse, the embedded one answers them
+//! with an error, and a published port accepts before anybody listens behind it. The percent-encoding is
+//! written out here; the crates for it encode for URLs, of which there is none.
+
+use std::fmt::Write as _;
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use crate::labels::Filter;
+
+/// No answer of any Ryuk comes near; what is longer is not Ryuk.
+const LONGEST_ANSWER: usize = 4096;
+
+/// Why a filter is not registered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    /// The reaper is there and will not have this filter: trying again does not help.
+    #[error("the reaper refused the filter: {answer}")]
+    Refused { answer: String },
+    /// No whole answer came.
+    #[error("the reaper did not acknowledge the filter")]
+    Broken(#[from] io::Error),
+}
+
+/// Sends the filter and returns once it was acknowledged.
+pub(crate) async fn register<S>(stream: &mut S, filter: &Filter) -> Result<(), WireError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(encode(filter).as_bytes()).await?;
+    stream.flush().await?;
+    match read_line(stream).await?.as_str() {
+        "ACK" => Ok(()),
+        answer => Err(WireError::Refused { answer: answer.to_owned() }),
+    }
+}
+
+fn encode(filter: &Filter) -> String {
+    let (key, value) = filter.parts();
+    let mut line = String::from("label=");
+    percent_encode(key, &mut line);
+    line.push('=');
+    percent_encode(value, &mut line);
+    line.push('\n');
+    line
+}
+
+/// Everything but the unreserved characters of RFC 3986.
+fn percent_encode(text: &str, line: &mut String) {
+    for byte in text.bytes() {
+        match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => line.push(byte.into()),
+            // Writing to a string cannot fail.
+            _ => drop(write!(line, "%{byte:02X}")),
+        }
+    }
+}
+
+/// Reads byte by byte: an answer is four bytes, and what follows it must stay in the stream.
+async fn read_line<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<String> {
+    let mut line = Vec::new();
+    loop {
+        match stream.read_u8().await? {
+            b'\n' => break,
+            _ if line.len() == LONGEST_ANSWER => {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer has no end"));
+            }
+            byte => line.push(byte),
+        }
+    }
+    Ok(String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answer(reply: &[u8]) -> (Result<(), WireError>, Vec<u8>) {
+        let (mut client, mut server) = tokio::io::duplex(8192);
+        server.write_all(reply).await.unwrap();
+        let filter = Filter::label("a b&c", "ü=+%").unwrap();
+        server.shutdown().await.unwrap();
+        let result = register(&mut client, &filter).await;
+        drop(client);
+        let mut sent = Vec::new();
+        server.read_to_end(&mut sent).await.unwrap();
+        (result, sent)
+    }
+
+    #[tokio::test]
+    async fn everything_that_could_mean_something_else_is_encoded() {
+        let (result, sent) = answer(b"ACK\n").await;
+        result.unwrap();
+        assert_eq!(String::from_utf8(sent).unwrap(), "label=a%20b%26c=%C3%BC%3D%2B%25\n");
+    }
+
+    #[tokio::test]
+    async fn an_error_line_is_a_refusal() {
+        let (result, _) = answer(b"ERROR no such key\r\n").await;
+        assert!(matches!(result, Err(WireError::Refused { answer }) if answer == "ERROR no such key"));
+    }
+
+    #[tokio::test]
+    async fn an_end_before_the_answer_is_not_an_answer() {
+        for reply in [&b""[..], b"ACK", &[b'x'; 8000]] {
+            let (result, _) = answer(reply).await;
+            assert!(matches!(result, Err(WireError::Broken(_))), "{result:?}");
+        }
+    }
+}
