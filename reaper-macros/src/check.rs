@@ -1,0 +1,176 @@
+//! What is wrong with a function that was parsed, all of it at once, and who registers it as a test.
+//!
+//! A mistake says what to write instead. Rejected: checking while expanding, where the first mistake hides
+//! the rest and each needs its own way out.
+
+use crate::meaning::{Meaning, meaning, meaning_of_text};
+use crate::parse::{Function, Mistakes, Role};
+use crate::source::Surroundings;
+
+/// What is known of the attribute's place in the source.
+pub(crate) enum Place {
+    Known(Surroundings),
+    /// Compiled from somewhere that registers no tests: an editor's view of the code, a doctest.
+    Unregistered,
+    /// Put together by another macro.
+    Obscure,
+}
+
+/// Who tells the harness that the function is a test.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Registration {
+    /// An attribute below ours, still to be expanded.
+    Below,
+    /// An attribute above ours, expanded before.
+    Above,
+    /// Nobody yet: the expansion has to.
+    Missing,
+}
+
+/// Which runtimes the library was built with.
+#[derive(Clone, Copy)]
+pub(crate) struct Runtimes {
+    pub(crate) tokio: bool,
+}
+
+pub(crate) fn check(function: &Function, place: &Place, runtimes: Runtimes) -> syn::Result<Registration> {
+    let mut mistakes = Mistakes::default();
+    let registration = registration(function, place).unwrap_or_else(|error| {
+        mistakes.append(error);
+        Registration::Above
+    });
+    check_qualifiers(function, &mut mistakes);
+    check_attributes(function, place, &mut mistakes);
+    check_parameters(function, registration, &mut mistakes);
+    if let Some(asyncness) = function.qualifiers.asyncness
+        && registration == Registration::Missing
+        && !runtimes.tokio
+    {
+        mistakes.add(
+            asyncness,
+            "an async test needs a runtime: write its attribute below `#[with_reaper]` (as `#[tokio::test]`), or \
+             enable feature `tokio` of test-reaper",
+        );
+    }
+    mistakes.into_result().map(|()| registration)
+}
+
+/// For a function in a guarded module, all of whose attributes can be seen.
+pub(crate) fn check_in_module(function: &Function) -> syn::Result<()> {
+    let mut mistakes = Mistakes::default();
+    check_qualifiers(function, &mut mistakes);
+    check_parameters(function, Registration::Below, &mut mistakes);
+    mistakes.into_result()
+}
+
+fn registration(function: &Function, place: &Place) -> syn::Result<Registration> {
+    let below = |wanted| function.attributes.iter().find(|attribute| meaning(attribute) == wanted);
+    if below(Meaning::Test).is_some() {
+        return Ok(Registration::Below);
+    }
+    let ask = |what: &str| {
+        let message = format!(
+            "cannot tell whether {what} makes this function a test: write the test attribute out, below \
+             `#[with_reaper]` and nowhere else (`#[with_reaper]` `#[test]`)"
+        );
+        syn::Error::new(function.name.span(), message)
+    };
+    if let Some(unknown) = below(Meaning::Unknown) {
+        return Err(ask(&format!("`#[{}]`", path_text(unknown))));
+    }
+    let surroundings = match place {
+        Place::Known(surroundings) => surroundings,
+        Place::Unregistered => return Ok(Registration::Missing),
+        Place::Obscure => return Err(ask("the macro that this comes from")),
+    };
+    let mut registration = Registration::Missing;
+    for text in &surroundings.above {
+        match meaning_of_text(text) {
+            Meaning::Test => registration = Registration::Above,
+            Meaning::Unknown => return Err(ask(&format!("`{text}`"))),
+            _ => {}
+        }
+    }
+    if registration == Registration::Missing && surroundings.in_macro {
+        return Err(ask("the macro around it"));
+    }
+    Ok(registration)
+}
+
+fn check_qualifiers(function: &Function, mistakes: &mut Mistakes) {
+    let qualifiers = &function.qualifiers;
+    let refused = [
+        (qualifiers.constness, "a test talks to the engine, which a `const fn` cannot: remove `const`"),
+        (
+            qualifiers.unsafety,
+            "a test harness calls only safe functions: remove `unsafe`, and use an `unsafe` block inside",
+        ),
+        (qualifiers.abi, "a test harness calls only functions of the Rust ABI: remove `extern`"),
+    ];
+    for (span, reason) in refused {
+        if let Some(span) = span {
+            mistakes.add(span, reason);
+        }
+    }
+}
+
+fn check_attributes(function: &Function, place: &Place, mistakes: &mut Mistakes) {
+    let found = |wanted| function.attributes.iter().find(|attribute| meaning(attribute) == wanted);
+    if let Some(again) = found(Meaning::Ours) {
+        mistakes.add(name_span(again), "`#[with_reaper]` is given twice: once is enough for every case");
+    }
+    let above = |wanted| match place {
+        Place::Known(surroundings) => surroundings.above.iter().any(|text| meaning_of_text(text) == wanted),
+        _ => false,
+    };
+    if found(Meaning::Fixture).is_some() || above(Meaning::Fixture) {
+        mistakes.add(
+            function.name.span(),
+            "a fixture is no test: give it a parameter `reaper: Reaper`, which `reaper::fixtures::reaper` fills",
+        );
+    }
+    // rstest hands what precedes a case to that case alone, so the others would run without a guard.
+    if let Place::Known(surroundings) = place
+        && surroundings.below.iter().any(|text| meaning_of_text(text) == Meaning::Case)
+        && found(Meaning::Case).is_none()
+    {
+        mistakes.add(
+            proc_macro2::Span::call_site(),
+            "here `#[with_reaper]` would guard only the `#[case]` that follows it: write it above `#[rstest]` or \
+             below the last `#[case]`",
+        );
+    }
+}
+
+fn check_parameters(function: &Function, registration: Registration, mistakes: &mut Mistakes) {
+    let mut guards = 0;
+    for parameter in &function.parameters {
+        let span = syn::spanned::Spanned::span(parameter);
+        match parameter.role() {
+            Role::Guard | Role::Borrowed(_) => {
+                guards += 1;
+                if guards > 1 {
+                    mistakes.add(span, "a second guard: a process has one, and `reaper.clone()` is another handle on it");
+                }
+            }
+            Role::NearMiss => mistakes.add(span, "the guard is passed as `Reaper` or `&Reaper`"),
+            Role::Receiver => mistakes.add(span, "a test is a free function: remove `self`"),
+            Role::Other if registration == Registration::Missing => mistakes.add(
+                span,
+                "the only parameter that `#[with_reaper]` fills is the guard (`reaper: Reaper`): for others add \
+                 `#[rstest]` below it",
+            ),
+            Role::Other => {}
+        }
+    }
+}
+
+fn path_text(attribute: &syn::Attribute) -> String {
+    let names: Vec<_> = attribute.path().segments.iter().map(|segment| segment.ident.to_string()).collect();
+    names.join("::")
+}
+
+/// The last name of its path: without nightly a span cannot cover more than one token.
+fn name_span(attribute: &syn::Attribute) -> proc_macro2::Span {
+    attribute.path().segments.last().map_or_else(proc_macro2::Span::call_site, |last| last.ident.span())
+}
