@@ -1,0 +1,111 @@
+//! The main job, shown: parallel test processes, one of them killed, and an engine with nothing left on it.
+//!
+//! Everything printed was read from the engine or from nextest; nothing is known beforehand.
+
+use std::collections::BTreeSet;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::engine;
+use crate::step::cargo;
+
+const SESSION: &str = "org.testcontainers.sessionId";
+const REAPER: &str = "org.testcontainers.reaper";
+/// The label under which the example that waits to be killed writes its pid.
+const VICTIM: &str = "example.killed.pid";
+/// The server's reconnection timeout is 10 s; removing takes a moment more.
+const GONE_WITHIN: Duration = Duration::from_secs(40);
+
+pub(crate) fn run() -> Result<(), String> {
+    println!("==> building the examples");
+    let built =
+        cargo(&["nextest", "run", "-p", "reaper-examples", "--no-run"]).stderr(Stdio::null()).status();
+    if !built.is_ok_and(|status| status.success()) {
+        return Err("the examples do not build; see `cargo nextest run -p reaper-examples`".into());
+    }
+    let before = ids(&engine::containers(SESSION)?);
+    println!("==> cargo nextest run -p reaper-examples --run-ignored all");
+    let mut arguments = vec!["nextest", "run", "-p", "reaper-examples", "--run-ignored", "all"];
+    arguments.extend(["--no-fail-fast", "--hide-progress-bar"]);
+    let mut runner =
+        cargo(&arguments).spawn().map_err(|error| format!("failed to start cargo nextest: {error}"))?;
+
+    let mut seen: Vec<Value> = Vec::new();
+    let mut killed = None;
+    let ended = loop {
+        for container in engine::containers(SESSION)? {
+            if !before.contains(&id(&container)) && !seen.iter().any(|other| id(other) == id(&container)) {
+                seen.push(container);
+            }
+        }
+        if killed.is_none() {
+            let victim = seen.iter().find(|container| label(container, VICTIM).is_some());
+            killed = victim.map(|container| (id(container), kill(container)));
+        }
+        if let Some(status) = runner.try_wait().map_err(|error| error.to_string())? {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let Some((victim, pid)) = killed else { return Err(format!("no test was there to be killed ({ended})")) };
+    let pid = pid?;
+
+    println!("\nstarted by this run, as the engine saw it:");
+    for container in &seen {
+        let role = if label(container, REAPER).is_some() {
+            "reaper of the session".to_owned()
+        } else if id(container) == victim {
+            format!("of the test process {pid}, which got SIGKILL")
+        } else {
+            "of a test".to_owned()
+        };
+        println!("  {}  {:<34} {role}", &id(container)[..12], text(container, "Image"));
+    }
+    let sessions: BTreeSet<_> = seen.iter().filter_map(|container| label(container, SESSION)).collect();
+    let reapers = seen.iter().filter(|container| label(container, REAPER).is_some()).count();
+    println!("\n{} containers, {} session, {reapers} reaper", seen.len(), sessions.len());
+    if sessions.len() != 1 || reapers != 1 || seen.len() < 3 {
+        return Err("expected one session with one reaper and several containers".into());
+    }
+
+    let began = Instant::now();
+    loop {
+        let left: Vec<_> = ids(&engine::containers(SESSION)?).difference(&before).cloned().collect();
+        if left.is_empty() {
+            break;
+        }
+        if began.elapsed() > GONE_WITHIN {
+            return Err(format!("left on the engine after {GONE_WITHIN:?}: {left:?}"));
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    println!("{:.1} s after the run: nothing of it is left on the engine", began.elapsed().as_secs_f64());
+    Ok(())
+}
+
+fn kill(container: &Value) -> Result<String, String> {
+    let pid = label(container, VICTIM).unwrap_or_default();
+    let status = Command::new("kill").args(["-KILL", &pid]).status();
+    match status {
+        Ok(status) if status.success() => Ok(pid),
+        other => Err(format!("failed to kill the test process {pid}: {other:?}")),
+    }
+}
+
+fn ids(containers: &[Value]) -> BTreeSet<String> {
+    containers.iter().map(id).collect()
+}
+
+fn id(container: &Value) -> String {
+    text(container, "Id")
+}
+
+fn text(container: &Value, name: &str) -> String {
+    container[name].as_str().unwrap_or_default().to_owned()
+}
+
+fn label(container: &Value, name: &str) -> Option<String> {
+    container["Labels"][name].as_str().map(str::to_owned)
+}

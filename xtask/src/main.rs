@@ -1,0 +1,47 @@
+//! `cargo xtask`: what a person or a machine does with this repository, written in Rust.
+//!
+//! A shell script was rejected for all but the entry: these commands start an engine, kill a process in the
+//! middle of a test and read the engine's answers.
+
+mod check;
+mod demo;
+mod engine;
+mod setup;
+mod step;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  demo [--setup]   run tests in parallel processes, kill one, and show what the engine had and has
+  test [--setup]   run all tests
+  check            format, lints in every feature combination, documentation
+
+  --setup          install what is missing (cargo-nextest; the engine on Debian or Ubuntu as root)
+                   and say so; without it the command says what is missing
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    let outcome = match arguments.as_slice() {
+        ["demo"] => setup::require(false).and_then(|()| demo::run()),
+        ["demo", "--setup"] => setup::require(true).and_then(|()| demo::run()),
+        ["test"] => setup::require(false).and_then(|()| check::test()),
+        ["test", "--setup"] => setup::require(true).and_then(|()| check::test()),
+        ["check"] => check::check(),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("unknown command {:?}\n\n{HELP}", other.join(" "))),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(problem) => {
+            eprintln!("error: {problem}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What the other commands need: cargo-nextest and a container engine. Says what is missing; installs it
+//! only when asked to.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::engine;
+
+const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
+
+/// Makes sure that everything is there.
+pub(crate) fn require(install: bool) -> Result<(), String> {
+    if !succeeds(Command::new("cargo").args(["nextest", "--version"])) {
+        if !install {
+            return Err("cargo-nextest is missing; install it, or run this command with --setup".into());
+        }
+        println!("==> cargo-nextest is missing: building it from source, about six minutes on two cores");
+        run(Command::new("cargo").args(["install", "cargo-nextest", "--locked"]))?;
+    }
+    if !engine::answers() {
+        if !install {
+            return Err(
+                "no container engine answers at /var/run/docker.sock; start one, or run this command \
+                        with --setup on Debian or Ubuntu as root"
+                    .into(),
+            );
+        }
+        install_engine()?;
+    }
+    Ok(())
+}
+
+fn install_engine() -> Result<(), String> {
+    let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let is_debian = release.lines().any(|line| line.starts_with("ID") && line.contains("debian"));
+    if !is_debian || !succeeds(Command::new("sh").args(["-c", "test $(id -u) = 0"])) {
+        return Err(
+            "no container engine answers, and one can be installed only on Debian or Ubuntu as root; \
+                    install Docker or Podman by hand"
+                .into(),
+        );
+    }
+    if !succeeds(Command::new("dockerd").arg("--version")) {
+        println!("==> no container engine: installing the distribution's");
+        run(Command::new("apt-get").arg("update"))?;
+        run(Command::new("apt-get").args(["install", "--yes", "--no-install-recommends", "docker.io"]))?;
+    }
+    println!("==> starting the engine");
+    // Where there is an init system it starts the service; elsewhere the engine is ours to start.
+    if !succeeds(Command::new("service").args(["docker", "start"])) {
+        let log = std::env::temp_dir().join("dockerd.log");
+        let log = std::fs::File::create(log)
+            .map_err(|error| format!("failed to create the engine's log: {error}"))?;
+        let mut daemon = Command::new("dockerd");
+        daemon.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        daemon.spawn().map_err(|error| format!("failed to start dockerd: {error}"))?;
+    }
+    let began = Instant::now();
+    while !engine::answers() {
+        if began.elapsed() > ENGINE_STARTS_WITHIN {
+            return Err(format!("the engine was started and does not answer after {ENGINE_STARTS_WITHIN:?}"));
+        }
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    Ok(())
+}
+
+fn succeeds(command: &mut Command) -> bool {
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn run(command: &mut Command) -> Result<(), String> {
+    let status = command.status().map_err(|error| format!("failed to start {command:?}: {error}"))?;
+    if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
+}
