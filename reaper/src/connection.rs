@@ -7,9 +7,11 @@
 //! are never dropped, and a test run in one process should let go when its last test ends.
 
 use std::collections::BTreeMap;
+use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread;
 
+use socket2::{SockRef, Socket};
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -27,13 +29,23 @@ use crate::wire::{self, WireError};
 /// Called with the outcome of the attempt it waited for.
 pub(crate) type Waiter = Box<dyn FnOnce(Result<Arc<Connection>>) + Send>;
 
-/// A live connection; it closes when the last handle is dropped.
+/// A live connection; it closes when the last handle is dropped, and before that drop returns.
 #[derive(Debug)]
 pub(crate) struct Connection {
     /// The engine's endpoint, for people.
     pub(crate) endpoint: String,
-    container: Arc<Mutex<String>>,
+    line: Arc<Mutex<Line>>,
     requests: UnboundedSender<Request>,
+}
+
+/// What the thread and the handles both have to know of the stream that is open now.
+#[derive(Debug)]
+struct Line {
+    container: String,
+    /// The thread's stream once more, to close it from elsewhere.
+    socket: Socket,
+    /// No handle is left, so an end of the stream is no loss.
+    released: bool,
 }
 
 /// One more filter, and who wants to know that it was acknowledged.
@@ -45,7 +57,7 @@ struct Request {
 impl Connection {
     /// The id of the container at the other end, which a restored connection changes.
     pub(crate) fn container(&self) -> String {
-        lock(&self.container).clone()
+        lock(&self.line).container.clone()
     }
 
     /// Registers one more filter; returns when it was acknowledged.
@@ -54,6 +66,17 @@ impl Connection {
         let lost = || Error::Lost { source: Arc::new(ended()) };
         self.requests.send(Request { filter, answer }).map_err(|_| lost())?;
         answered.recv().map_err(|_| lost())?
+    }
+}
+
+impl Drop for Connection {
+    /// Closes the stream here and not on the thread, which may have to wait for a processor while the
+    /// test that dropped the guard goes on.
+    fn drop(&mut self) {
+        let mut line = lock(&self.line);
+        line.released = true;
+        // Fails only where the other end was faster.
+        let _ = line.socket.shutdown(Shutdown::Both);
     }
 }
 
@@ -150,7 +173,7 @@ fn hold(session: SessionId, config: Config) {
         let (requests, mut requested) = unbounded_channel();
         let connection = Arc::new(Connection {
             endpoint: supervisor.plan.endpoint.place.to_string(),
-            container: Arc::clone(&supervisor.container),
+            line: Arc::clone(&supervisor.line),
             requests,
         });
         hand_out(session, config, &connection);
@@ -187,7 +210,7 @@ struct Supervisor {
     stream: TcpStream,
     /// Everything registered, in order: what has to be said again to a new reaper.
     filters: Vec<Filter>,
-    container: Arc<Mutex<String>>,
+    line: Arc<Mutex<Line>>,
 }
 
 impl Supervisor {
@@ -202,7 +225,8 @@ impl Supervisor {
         } else {
             tracing::info!(%session, container, "reaper obtained from the engine for this session");
         }
-        Ok(Self { engine, plan, stream, filters, container: Arc::new(Mutex::new(container)) })
+        let line = Line { container, socket: second(&stream)?, released: false };
+        Ok(Self { engine, plan, stream, filters, line: Arc::new(Mutex::new(line)) })
     }
 
     async fn run(mut self, requested: &mut UnboundedReceiver<Request>) {
@@ -216,6 +240,9 @@ impl Supervisor {
                 },
                 // The reaper only ever answers, so this is the end of the stream, or nothing to keep.
                 _ = self.stream.read(&mut byte) => {
+                    if lock(&self.line).released {
+                        return;
+                    }
                     if let Err(error) = self.restore().await {
                         return self.give_up(error);
                     }
@@ -244,21 +271,37 @@ impl Supervisor {
 
     async fn restore(&mut self) -> Result<()> {
         let session = &self.plan.session;
-        tracing::info!(%session, container = *lock(&self.container), "connection lost");
+        tracing::info!(%session, container = self.container(), "connection lost");
         let Acquired { stream, container, created } =
             acquire(&self.engine, &self.plan, &self.filters).await?;
         tracing::info!(%session, container, created, "connection restored");
+        let mut line = lock(&self.line);
+        line.socket = second(&stream)?;
+        line.container = container;
         self.stream = stream;
-        *lock(&self.container) = container;
         Ok(())
     }
 
+    fn container(&self) -> String {
+        lock(&self.line).container.clone()
+    }
+
     fn give_up(self, error: Error) {
+        // Nobody misses it, and the slot may hold somebody's new connection.
+        if lock(&self.line).released {
+            return;
+        }
         let session = &self.plan.session;
         tracing::error!(%session, error = error.report(), "what this session created is not protected");
         let error = Error::Lost { source: Arc::new(error) };
         settle(self.plan.session, Slot::Lost { error });
     }
+}
+
+/// The same stream under a second descriptor.
+fn second(stream: &TcpStream) -> Result<Socket> {
+    let failed = |source| Error::Engine { operation: "hold the connection".into(), source: Arc::new(source) };
+    SockRef::from(stream).try_clone().map_err(failed)
 }
 
 fn ended() -> Error {
