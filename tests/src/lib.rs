@@ -1,1 +1,24 @@
-//! End-to-end and fault tests: the harness.
+//! The harness of the end-to-end and fault tests: looks at the engine and at processes from outside,
+//! never through the library that is under test.
+
+pub mod engine;
+pub mod suite;
+
+use std::time::{Duration, Instant};
+
+/// Waits until `look` finds what it looks for, and panics with what was seen last when it does not.
+///
+/// # Panics
+///
+/// When the deadline passes.
+#[track_caller]
+pub fn until<T>(what: &str, within: Duration, mut look: impl FnMut() -> Result<T, String>) -> T {
+    let began = Instant::now();
+    loop {
+        match look() {
+            Ok(found) => return found,
+            Err(seen) if began.elapsed() > within => panic!("not within {within:?}: {what}; seen: {seen}"),
+            Err(_) => std::thread::sleep(Duration::from_millis(20)),
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The main job on a real engine: the suite is run as a user runs it, and the engine is looked at from
+//! outside.
+
+#![expect(clippy::unwrap_used, reason = "all of it is test code")]
+
+mod attach;
+mod crowd;
+mod refusals;
+mod runs;

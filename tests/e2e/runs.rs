@@ -1,0 +1,158 @@
+//! Whole test runs, and the ways in which they end.
+
+use std::collections::BTreeSet;
+use std::os::unix::process::CommandExt as _;
+use std::process::Output;
+use std::time::Duration;
+
+use reaper_tests::suite::{Record, Run, signal, spawn, text};
+use reaper_tests::{engine, until};
+use serde_json::{Value, json};
+
+/// The reconnection timeout of 10 s, and the removing.
+const GONE_WITHIN: Duration = Duration::from_secs(60);
+const STARTED_WITHIN: Duration = Duration::from_secs(150);
+
+/// The one session and the one reaper of a run.
+#[track_caller]
+fn only_session(records: &[Record]) -> String {
+    let sessions: BTreeSet<_> = records.iter().map(|record| &record.session).collect();
+    let reapers: BTreeSet<_> = records.iter().map(|record| &record.reaper).collect();
+    assert_eq!((sessions.len(), reapers.len()), (1, 1), "{records:#?}");
+    records[0].session.clone()
+}
+
+fn names(records: &[Record]) -> BTreeSet<&str> {
+    records.iter().map(|record| record.test.as_str()).collect()
+}
+
+/// What is not of the run: resources of another session, and such that have no label at all.
+struct Foreign {
+    paths: Vec<String>,
+}
+
+impl Foreign {
+    fn create() -> Self {
+        let mut paths = Vec::new();
+        for (name, labels) in [("labelled", json!({engine::SESSION: "somebody-else"})), ("bare", json!({}))] {
+            let name = format!("foreign-{name}-{}", std::process::id());
+            for kind in ["networks", "volumes"] {
+                let body = json!({"Name": name, "Labels": labels});
+                let (status, answer) = engine::request("POST", &format!("/{kind}/create"), &body);
+                assert_eq!(status, 201, "{answer}");
+                paths.push(format!("/{kind}/{name}"));
+            }
+        }
+        Self { paths }
+    }
+
+    fn missing(&self) -> Vec<&String> {
+        self.paths.iter().filter(|path| engine::inspect(path).is_none()).collect()
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        for path in &self.paths {
+            let (status, answer) = engine::request("DELETE", path, &Value::Null);
+            if status >= 300 && status != 404 {
+                eprintln!("{path} is left: {answer}");
+            }
+        }
+    }
+}
+
+#[track_caller]
+fn succeeded(output: &Output) -> String {
+    let text = text(output);
+    assert!(output.status.success(), "{text}");
+    text
+}
+
+#[test]
+fn a_nextest_run_has_one_session_and_one_reaper_and_leaves_nothing() {
+    let foreign = Foreign::create();
+    let run = Run::new();
+    let output = run.cargo(&["nextest", "run", "--retries", "1", "--no-fail-fast"]).output().unwrap();
+    let text = succeeded(&output);
+    assert!(!text.contains("LEAK"), "{text}");
+
+    let records = run.records();
+    let session = only_session(&records);
+    let expected = [
+        "case_four",
+        "case_one",
+        "case_three",
+        "case_two",
+        "first",
+        "second",
+        "succeeds_the_second_time",
+        "third",
+    ];
+    assert_eq!(names(&records), expected.into(), "{text}");
+    let processes: BTreeSet<_> = records.iter().map(|record| &record.pid).collect();
+    assert_eq!(processes.len(), 9, "a process per test and one for the retry: {records:#?}");
+    let attempts: BTreeSet<_> = records.iter().map(|record| record.attempt.as_str()).collect();
+    assert_eq!(attempts, ["1", "2"].into());
+    // Asked of the engine: so there was something to remove.
+    assert!(records.iter().all(|record| record.container.len() == 64), "{records:#?}");
+
+    engine::until_gone(&session, GONE_WITHIN);
+    assert_eq!(engine::inspect(&format!("/containers/reaper_{session}/json")), None);
+    assert!(foreign.missing().is_empty(), "{:?}", foreign.missing());
+}
+
+#[test]
+fn cargo_test_shares_the_session_over_its_binaries_and_doctests() {
+    let run = Run::new();
+    succeeded(&run.cargo(&["test"]).output().unwrap());
+    let records = run.records();
+    let session = only_session(&records);
+    let names = names(&records);
+    // A binary each, and the documentation's test, which rustdoc starts.
+    for name in ["first", "case_one", "doctest"] {
+        assert!(names.contains(name), "{name} is missing: {names:?}");
+    }
+    let processes: BTreeSet<_> = records.iter().map(|record| &record.pid).collect();
+    assert_eq!(processes.len(), 3, "{records:#?}");
+    engine::until_gone(&session, GONE_WITHIN);
+}
+
+#[test]
+fn a_killed_test_leaves_nothing() {
+    let run = Run::new();
+    let arguments = ["nextest", "run", "--run-ignored", "all", "--no-fail-fast", "-E", "not test(attaches)"];
+    let runner = spawn(&mut run.cargo(&arguments));
+    let victim = waiting(&run);
+    assert!(engine::resources(&victim.session).contains(&format!("container {}", victim.container)));
+    signal("KILL", &victim.pid);
+    let output = runner.wait_with_output().unwrap();
+    assert!(text(&output).contains("SIGKILL"), "{}", text(&output));
+    let session = only_session(&run.records());
+    engine::until_gone(&session, GONE_WITHIN);
+}
+
+#[test]
+fn a_runner_killed_with_all_its_groups_leaves_nothing() {
+    let run = Run::new();
+    let arguments = ["nextest", "run", "--run-ignored", "all", "-E", "test(waits) + test(first)"];
+    let mut runner = spawn(run.cargo(&arguments).process_group(0));
+    let victim = waiting(&run);
+    // The containers of the session, its reaper, and the rest of `everything`.
+    assert!(engine::resources(&victim.session).len() >= 5, "{:?}", engine::resources(&victim.session));
+    signal("KILL", &format!("-{}", runner.id()));
+    // nextest puts every test in a group of its own.
+    signal("KILL", &format!("-{}", victim.pid));
+    runner.wait().unwrap();
+    engine::until_gone(&victim.session, GONE_WITHIN);
+}
+
+/// The test that waits to be killed, once it has created everything.
+#[track_caller]
+fn waiting(run: &Run) -> Record {
+    until("the test that waits is there", STARTED_WITHIN, || {
+        let records = run.records();
+        let waits = records.iter().find(|record| record.test == "waits").cloned();
+        waits.ok_or_else(|| format!("{records:?}"))
+    })
+}

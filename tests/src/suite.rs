@@ -1,0 +1,166 @@
+//! The crate in `fixtures/suite`, built once and run as a user would run it, in a clean environment.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+
+/// A folder for one run: the suite's log lies in it. Removed when dropped.
+pub struct Run {
+    folder: tempfile::TempDir,
+}
+
+/// A line of the suite's log.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// The test's name.
+    pub test: String,
+    /// nextest's attempt, from 1.
+    pub attempt: String,
+    /// The test process.
+    pub pid: String,
+    /// The session id that it derived.
+    pub session: String,
+    /// The reaper container it is connected to.
+    pub reaper: String,
+    /// The container it created; empty if none.
+    pub container: String,
+}
+
+impl Run {
+    /// A run that has logged nothing yet.
+    ///
+    /// # Panics
+    ///
+    /// When there is no room for a temporary folder.
+    #[must_use]
+    pub fn new() -> Self {
+        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+    }
+
+    /// `cargo` with these arguments on the suite, with what it needs and nothing else in its environment.
+    #[must_use]
+    pub fn cargo(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new("cargo");
+        command.args(arguments).args(["--locked", "--manifest-path"]).arg(folder().join("Cargo.toml"));
+        command.arg("--target-dir").arg(target());
+        self.clean(&mut command);
+        command
+    }
+
+    /// One of the suite's test binaries by itself, `cargo test --test` name.
+    ///
+    /// # Panics
+    ///
+    /// When the suite does not build.
+    #[must_use]
+    pub fn binary(&self, name: &str) -> Command {
+        let mut command = Command::new(&binaries()[name]);
+        self.clean(&mut command);
+        command
+    }
+
+    /// What the suite's tests have logged so far.
+    #[must_use]
+    pub fn records(&self) -> Vec<Record> {
+        let text = std::fs::read_to_string(self.log()).unwrap_or_default();
+        text.lines().map(Record::read).collect()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    /// Only what a login shell has: an outer cargo or nextest leaves variables that mean something to the
+    /// inner one, and this machine's settings are not the test's.
+    fn clean(&self, command: &mut Command) {
+        command.env_clear().env("SUITE_LOG", self.log()).env("HOME", self.folder.path());
+        for name in ["PATH", "CARGO_HOME", "RUSTUP_HOME", "TMPDIR", "RUSTUP_TOOLCHAIN"] {
+            command.envs(std::env::var_os(name).map(|value| (name, value)));
+        }
+        // Another HOME would hide what cargo and rustup have installed under the usual one.
+        if let Some(home) = std::env::home_dir() {
+            for (name, folder) in [("CARGO_HOME", ".cargo"), ("RUSTUP_HOME", ".rustup")] {
+                if std::env::var_os(name).is_none() {
+                    command.env(name, home.join(folder));
+                }
+            }
+        }
+    }
+}
+
+impl Default for Run {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Record {
+    fn read(line: &str) -> Self {
+        let mut words = line.split(' ').map(str::to_owned);
+        let mut next = || words.next().unwrap_or_default();
+        Self {
+            test: next(),
+            attempt: next(),
+            pid: next(),
+            session: next(),
+            reaper: next(),
+            container: next(),
+        }
+    }
+}
+
+/// What a command printed, both streams.
+#[must_use]
+pub fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
+}
+
+/// Starts a command with its output collected.
+///
+/// # Panics
+///
+/// When it cannot be started.
+#[track_caller]
+pub fn spawn(command: &mut Command) -> Child {
+    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
+}
+
+/// Sends a signal to a process, or to a group by its negative id.
+///
+/// # Panics
+///
+/// When there is no such process.
+#[track_caller]
+pub fn signal(signal: &str, target: &str) {
+    let status = Command::new("kill").args(["-s", signal, "--", target]).status().expect("kill");
+    assert!(status.success(), "kill -s {signal} -- {target}: {status}");
+}
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/suite")
+}
+
+/// Beside the workspace's own, so that a second run has nothing to build.
+fn target() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/suite")
+}
+
+/// The test binaries by name.
+fn binaries() -> &'static BTreeMap<String, PathBuf> {
+    static BINARIES: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
+    BINARIES.get_or_init(|| {
+        let run = Run::new();
+        let build = run.cargo(&["test", "--no-run", "--message-format", "json"]).output();
+        let output = build.expect("cargo starts");
+        assert!(output.status.success(), "{}", text(&output));
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let executable = |message: serde_json::Value| {
+            let path = message["executable"].as_str()?.into();
+            Some((message["target"]["name"].as_str()?.to_owned(), path))
+        };
+        messages.filter_map(executable).collect()
+    })
+}
