@@ -5,7 +5,7 @@
 //!
 //! # `reaper`
 //!
-//! ```ignore
+//! ```
 //! use reaper::Reaper;
 //! use reaper::fixtures::reaper;
 //! use rstest::rstest;

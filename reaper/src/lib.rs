@@ -1,14 +1,111 @@
 //! No container, network, volume or image that a Rust test created outlives the test run.
 //!
-//! ```no_run
+//! However the run ends: green, by a panic, a timeout, Ctrl-C or `kill -9`. A small container, the reaper,
+//! removes what carries the labels of the run as soon as the run's last connection to it is gone.
+//!
+//! # One test
+//!
+//! ```
 //! use reaper::{Reaper, with_reaper};
 //!
 //! #[with_reaper]
 //! fn orders_are_kept(reaper: Reaper) {
-//!     // every container created with reaper.labels() is gone when the run is over
-//!     let _labels = reaper.labels();
+//!     // Whatever is created with these labels is gone when the run is over.
+//!     let labels = reaper.labels();
+//!     assert!(labels.iter().count() > 0);
 //! }
 //! ```
+//!
+//! The attribute makes the function a test by itself; with `#[test]`, `#[tokio::test]` or `#[rstest]` it stands
+//! above or below. The guard is there before the first line, and before any fixture is built; it goes after
+//! everything else in the test. Without a parameter, [`current`] gives it to the body and to helpers:
+//!
+//! ```
+//! use reaper::with_reaper;
+//!
+//! fn docker_arguments() -> Vec<String> {
+//!     let reaper = reaper::current();
+//!     reaper.labels().iter().map(|(key, value)| format!("--label={key}={value}")).collect()
+//! }
+//!
+//! #[with_reaper]
+//! async fn a_helper_asks_for_the_guard() -> std::io::Result<()> {
+//!     let arguments = docker_arguments();
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # A whole module
+//!
+//! ```
+//! #[reaper::with_reaper]
+//! mod tests {
+//!     #[test]
+//!     fn one() {}
+//!
+//!     #[tokio::test]
+//!     async fn two() {}
+//! }
+//! ```
+//!
+//! # rstest
+//!
+//! Feature `rstest` has [fixtures](https://docs.rs/test-reaper/latest/reaper/fixtures):
+//!
+#![cfg_attr(feature = "rstest", doc = "```")]
+#![cfg_attr(not(feature = "rstest"), doc = "```ignore")]
+//! use reaper::{Reaper, fixtures::reaper};
+//! use rstest::rstest;
+//!
+//! #[rstest]
+//! #[case("orders")]
+//! #[case("customers")]
+//! fn a_database_each(reaper: Reaper, #[case] name: &str) {}
+//! ```
+//!
+//! # testcontainers
+//!
+//! Any of its releases takes the labels:
+//!
+//! ```ignore
+//! let redis = GenericImage::new("redis", "7").with_labels(reaper.labels()).start().await?;
+//! ```
+//!
+//! So does bollard, as a map, `Some(reaper.labels().into())`, and the docker CLI, as above. Its networks carry no labels:
+//! create the network with labels before, or name them by a label of their own with [`Reaper::also`].
+//!
+//! # When things go wrong
+//!
+//! - No engine: the test fails, at its own place, with every endpoint that was tried, why each failed, and what to do;
+//!   at full length once per process. A test with `#[should_panic]` fails, too.
+//! - The reaper is killed: its end is noticed at once, a new one is created and told every filter again.
+//! - The test is killed: the operating system closes its connection, which is all the reaper waits for.
+//! - Something cannot be removed: the reaper's log says what and why.
+//!
+//! # What the attribute writes
+//!
+//! ```
+//! # use reaper::Reaper;
+//! #[test]
+//! fn orders_are_kept() {
+//!     match ::reaper::__private::enter() {
+//!         _guard => {
+//!             match ::reaper::__private::parameter::<Reaper>() {
+//!                 reaper => {
+//!                     // the body
+//!                 }
+//!             }
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! A `match` and no `let`, so that nothing of the body can be hidden by a name, or hide one.
+//!
+//! # Features
+//!
+//! `embedded` (default) compiles the reaper's own image in; `tokio` (default) lets `#[with_reaper]` alone run an
+//! `async fn`; `rstest` adds the fixtures; `ryuk-server` builds the embedded server as a program.
 
 mod acquire;
 mod config;
