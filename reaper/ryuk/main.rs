@@ -31,6 +31,8 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let settings = settings::Settings::from_environment(|name| std::env::var(name).ok())?;
+    // Before anybody is served: what cannot be done in the end should not be promised.
+    let engine = docker::Docker::from_host(&settings.docker_host, settings.request_timeout)?;
     let signals = platform::signals().map_err(|error| format!("failed to listen for signals: {error}"))?;
     let address = ("0.0.0.0", settings.port);
     let listener = TcpListener::bind(address)
@@ -40,7 +42,6 @@ fn run() -> Result<(), String> {
     log::line(format_args!("address={bound} Started!"));
     let filters = clients::serve(listener, &signals, &settings)
         .map_err(|error| format!("failed to serve clients: {error}"))?;
-    let engine = docker::Docker::from_host(&settings.docker_host, settings.request_timeout)?;
     prune::prune(&engine, &filters, &settings);
     Ok(())
 }

@@ -1,0 +1,12 @@
+//! The embedded server as a process, against an engine of our own on a Unix socket.
+//!
+//! The engine can be told to misbehave, which a real one does not do on request; what it was asked is what
+//! these tests look at. The same server against a real engine is tested end to end.
+
+#![expect(clippy::unwrap_used, reason = "all of it is test code")]
+
+mod clients;
+mod engine;
+mod hostile;
+mod process;
+mod removal;

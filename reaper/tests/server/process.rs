@@ -1,0 +1,137 @@
+//! The server's process: started with short timeouts, read line by line, ended in any case.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Mutex};
+use std::thread;
+use std::time::{Duration, Instant};
+
+const DEADLINE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Ryuk {
+    child: Child,
+    log: Arc<Mutex<Vec<String>>>,
+    port: u16,
+}
+
+pub(crate) struct Client(TcpStream);
+
+impl Ryuk {
+    /// Started and listening; the settings win over the short timeouts of these tests.
+    pub(crate) fn start(host: &str, settings: &[(&str, &str)]) -> Self {
+        let mut command = command(host);
+        let mut child = command.envs(settings.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
+        let output = child.stdout.take().unwrap();
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let lines = Arc::clone(&log);
+        thread::spawn(move || {
+            for line in BufReader::new(output).lines().map_while(Result::ok) {
+                lines.lock().unwrap().push(line);
+            }
+        });
+        let mut ryuk = Self { child, log, port: 0 };
+        let started = ryuk.until_logged(" Started!");
+        let address = started.split("address=").nth(1).unwrap();
+        ryuk.port = address.split([':', ' ']).nth(1).unwrap().parse().unwrap();
+        ryuk
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        stream.set_read_timeout(Some(DEADLINE)).unwrap();
+        Client(stream)
+    }
+
+    pub(crate) fn refuses_connections(&self) -> bool {
+        TcpStream::connect(("127.0.0.1", self.port)).is_err()
+    }
+
+    /// A client whose filter was acknowledged.
+    pub(crate) fn registered(&self, filter: &str) -> Client {
+        let mut client = self.connect();
+        assert_eq!(client.say(filter), "ACK");
+        client
+    }
+
+    pub(crate) fn log(&self) -> Vec<String> {
+        self.log.lock().unwrap().clone()
+    }
+
+    /// The first line with this text, once it is there.
+    #[track_caller]
+    pub(crate) fn until_logged(&self, text: &str) -> String {
+        self.until(&format!("{text:?} in the log"), || {
+            self.log.lock().unwrap().iter().find(|line| line.contains(text)).cloned()
+        })
+    }
+
+    #[track_caller]
+    pub(crate) fn until<T>(&self, what: &str, mut look: impl FnMut() -> Option<T>) -> T {
+        let began = Instant::now();
+        loop {
+            if let Some(found) = look() {
+                return found;
+            }
+            assert!(began.elapsed() < DEADLINE, "{what} within {DEADLINE:?}; the log: {:#?}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// The exit code, once the process has ended by itself.
+    #[track_caller]
+    pub(crate) fn ended(mut self) -> i32 {
+        let began = Instant::now();
+        while self.is_running() {
+            assert!(began.elapsed() < DEADLINE, "still running; the log: {:#?}", self.log());
+            thread::sleep(Duration::from_millis(5));
+        }
+        self.child.wait().unwrap().code().unwrap()
+    }
+}
+
+impl Drop for Ryuk {
+    fn drop(&mut self) {
+        // It has ended by itself in a test that passed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Client {
+    pub(crate) fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).unwrap();
+    }
+
+    /// One line of answer; empty when the server has closed.
+    pub(crate) fn answer(&mut self) -> String {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        while self.0.read(&mut byte).is_ok_and(|count| count == 1) && byte != *b"\n" {
+            line.push(byte[0]);
+        }
+        String::from_utf8(line).unwrap()
+    }
+
+    pub(crate) fn say(&mut self, line: &str) -> String {
+        self.send(format!("{line}\n").as_bytes());
+        self.answer()
+    }
+}
+
+/// The server with nothing but these settings in its environment.
+pub(crate) fn command(host: &str) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_reaper-ryuk"));
+    command.env_clear().env("RYUK_PORT", "0").env("DOCKER_HOST", host).stdin(Stdio::null());
+    command.env("RYUK_RECONNECTION_TIMEOUT", "100ms").env("RYUK_CHANGES_RETRY_INTERVAL", "10ms");
+    command
+}
