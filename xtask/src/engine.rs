@@ -21,6 +21,11 @@ pub(crate) fn containers(label: &str) -> Result<Vec<Value>, String> {
     serde_json::from_str(&body).map_err(|error| format!("failed to read the engine's list: {error}"))
 }
 
+/// A container or an image in full, by its path in the engine's interface.
+pub(crate) fn inspect(path: &str) -> Result<Value, String> {
+    serde_json::from_str(&get(path)?).map_err(|error| format!("failed to read {path}: {error}"))
+}
+
 /// HTTP/1.0, so that the body ends with the connection and needs no decoding.
 fn get(path: &str) -> Result<String, String> {
     let exchange = || {

@@ -3,6 +3,7 @@
 //! A shell script was rejected for all but the entry: these commands start an engine, kill a process in the
 //! middle of a test and read the engine's answers.
 
+mod bench;
 mod check;
 mod demo;
 mod engine;
@@ -16,6 +17,7 @@ cargo xtask <command>
 
   demo [--setup]   run tests in parallel processes, kill one, and show what the engine had and has
   test [--setup]   run all tests
+  bench [--setup]  the figures that are promised, each beside its floor; fails when one is missed
   check            format, lints in every feature combination, documentation
 
   --setup          install what is missing (cargo-nextest; the engine on Debian or Ubuntu as root)
@@ -30,6 +32,8 @@ fn main() -> ExitCode {
         ["demo", "--setup"] => setup::require(true).and_then(|()| demo::run()),
         ["test"] => setup::require(false).and_then(|()| check::test()),
         ["test", "--setup"] => setup::require(true).and_then(|()| check::test()),
+        ["bench"] => setup::require(false).and_then(|()| bench::run()),
+        ["bench", "--setup"] => setup::require(true).and_then(|()| bench::run()),
         ["check"] => check::check(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

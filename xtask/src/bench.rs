@@ -1,0 +1,303 @@
+//! The figures that this project promises, each beside its floor, measured in the same run.
+//!
+//! Samples of a figure and of its floor take turns, so that whatever else the machine does meets both. The
+//! limits are ratios within one run, since times alone say more about a machine than about this code.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead as _, BufReader, IsTerminal as _, Write as _};
+use std::net::TcpStream;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::engine;
+use crate::step::cargo;
+
+const ATTACHES: usize = 100;
+const CREATIONS: usize = 15;
+const FIRST_RUNS: usize = 5;
+const DEADLINE: Duration = Duration::from_secs(60);
+
+pub(crate) fn run() -> Result<(), String> {
+    println!("==> building what is measured");
+    let programs = programs()?;
+    let bench = Bench { programs, session: format!("bench-{}", std::process::id()) };
+    let mut table = Table::default();
+    bench.attach(&mut table)?;
+    bench.size(&mut table)?;
+    bench.create(&mut table)?;
+    table.finish()
+}
+
+struct Bench {
+    programs: BTreeMap<String, String>,
+    session: String,
+}
+
+impl Bench {
+    /// With a reaper that runs: attaching, an empty test, and the server's memory.
+    fn attach(&self, table: &mut Table) -> Result<(), String> {
+        let mut holder = self.acquire(&self.session)?;
+        let (mut ours, mut floor, mut guarded, mut plain) = (vec![], vec![], vec![], vec![]);
+        for round in 0..ATTACHES {
+            progress("attach", round, ATTACHES);
+            ours.push(self.printed("attach")?);
+            floor.push(self.printed("by_hand")?);
+            guarded.push(self.test("guarded")?);
+            plain.push(self.test("plain")?);
+        }
+        table.ratio("attach: one inspect, one connect, one ACK", "by hand", &ours, &floor, 2.0);
+        let extra = milliseconds(median(&guarded)) - milliseconds(median(&plain));
+        let (guarded, plain) = (milliseconds(median(&guarded)), milliseconds(median(&plain)));
+        let detail = format!("{guarded:.2} ms with, {plain:.2} ms without");
+        table.limit("an empty #[with_reaper] over an empty #[test]", extra, 5.0, "ms", &detail);
+
+        let reaper = engine::inspect(&format!("/containers/reaper_{}/json", self.session))?;
+        let id = reaper["State"]["Pid"].to_string();
+        let status = std::fs::read_to_string(format!("/proc/{id}/status"))
+            .map_err(|error| format!("failed to read the server's memory: {error}"))?;
+        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let resident = resident.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
+        let resident = resident.ok_or("the kernel does not tell the server's memory")?;
+        table.limit("the server's resident memory, idle", resident / 1024.0, 2.0, "MB", "VmRSS");
+        holder.end()
+    }
+
+    fn size(&self, table: &mut Table) -> Result<(), String> {
+        let image = engine::inspect(&format!("/images/{}/json", self.image()?))?;
+        let size = image["Size"].as_f64().ok_or("the engine does not tell the image's size")?;
+        table.limit("the embedded image", size / 1e6, 1.5, "MB", "as the engine has it");
+        Ok(())
+    }
+
+    /// Without a reaper: creating one, and the first on an engine that has no image.
+    fn create(&self, table: &mut Table) -> Result<(), String> {
+        let image = self.image()?;
+        let (mut ours, mut floor, mut first) = (vec![], vec![], vec![]);
+        for round in 0..CREATIONS {
+            progress("create", round, CREATIONS);
+            ours.push(self.created(&format!("{}-create-{round}", self.session))?);
+            floor.push(docker_run(&image, &format!("{}-run-{round}", self.session))?);
+        }
+        for round in 0..FIRST_RUNS {
+            progress("first run", round, FIRST_RUNS);
+            let removed = Command::new("docker").args(["rmi", "--force", &image]).output();
+            if !removed.is_ok_and(|output| output.status.success()) {
+                return Err(format!("the image {image} could not be removed to measure a first run"));
+            }
+            first.push(self.created(&format!("{}-first-{round}", self.session))?);
+        }
+        table.ratio("create, to the ACK", "docker run -d, to the ACK", &ours, &floor, 1.25);
+        let extra = (median(&first).as_secs_f64() - median(&ours).as_secs_f64()).max(0.0);
+        let detail = format!("{:.0} ms in all", milliseconds(median(&first)));
+        table.limit("the first run on an engine, extra", extra, 0.5, "s", &detail);
+        Ok(())
+    }
+
+    /// Starts a process that acquires a guard; the time is from its start to its word that it has one.
+    fn acquire(&self, session: &str) -> Result<Holder, String> {
+        let mut command = self.program("attach")?;
+        command.env("TESTCONTAINERS_SESSION_ID", session);
+        let began = Instant::now();
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("failed to start `attach`: {error}"))?;
+        let mut line = String::new();
+        let output = child.stdout.take().ok_or("no output to read")?;
+        BufReader::new(output).read_line(&mut line).map_err(|error| error.to_string())?;
+        let took = began.elapsed();
+        if line.trim().parse::<u64>().is_err() {
+            return Err("`attach` got no guard".into());
+        }
+        Ok(Holder { child, session: session.to_owned(), took })
+    }
+
+    fn created(&self, session: &str) -> Result<Duration, String> {
+        let mut holder = self.acquire(session)?;
+        holder.end()?;
+        Ok(holder.took)
+    }
+
+    /// The time that a program says it took.
+    fn printed(&self, name: &str) -> Result<Duration, String> {
+        let output = self.program(name)?.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+        let text = String::from_utf8_lossy(&output.stdout).trim().parse();
+        text.map(Duration::from_nanos).map_err(|_| {
+            format!("`{name}` did not say how long it took: {}", String::from_utf8_lossy(&output.stderr))
+        })
+    }
+
+    /// The time of a whole test process, started as nextest starts it.
+    fn test(&self, name: &str) -> Result<Duration, String> {
+        let mut command = self.program("empty")?;
+        command.args(["--exact", name, "--nocapture"]).stdin(Stdio::null());
+        let began = Instant::now();
+        let output = command.output().map_err(|error| format!("failed to start a test: {error}"))?;
+        let took = began.elapsed();
+        if output.status.success() { Ok(took) } else { Err(format!("the test `{name}` failed")) }
+    }
+
+    fn program(&self, name: &str) -> Result<Command, String> {
+        let mut command =
+            Command::new(self.programs.get(name).ok_or_else(|| format!("no program `{name}`"))?);
+        command.env("TESTCONTAINERS_SESSION_ID", &self.session).env("RYUK_RECONNECTION_TIMEOUT", "1s");
+        Ok(command)
+    }
+
+    /// The embedded image's name, as the reaper of this session has it.
+    fn image(&self) -> Result<String, String> {
+        let session = format!("{}-image", self.session);
+        let mut holder = self.acquire(&session)?;
+        let reaper = engine::inspect(&format!("/containers/reaper_{session}/json"))?;
+        holder.end()?;
+        reaper["Config"]["Image"].as_str().map(str::to_owned).ok_or("a reaper without an image".into())
+    }
+}
+
+/// A process that holds a guard.
+struct Holder {
+    child: Child,
+    session: String,
+    took: Duration,
+}
+
+impl Holder {
+    /// Lets go, and waits until the reaper has gone: the next measurement should not meet it.
+    fn end(&mut self) -> Result<(), String> {
+        drop(self.child.stdin.take());
+        self.child.wait().map_err(|error| error.to_string())?;
+        until_gone(&self.session)
+    }
+}
+
+/// `docker run` with the options that the library gives its reaper, to the ACK.
+fn docker_run(image: &str, session: &str) -> Result<Duration, String> {
+    let name = format!("reaper_{session}");
+    let label = format!("org.testcontainers.sessionId={session}");
+    let mut command = Command::new("docker");
+    command.args(["run", "--detach", "--rm", "--read-only", "--cap-drop", "ALL", "--pids-limit", "64"]);
+    command.args(["--security-opt", "no-new-privileges", "--memory", "64m", "--publish", "127.0.0.1::8080"]);
+    command.args(["--volume", "/var/run/docker.sock:/var/run/docker.sock", "--name", &name]);
+    command.args(["--label", &label, "--label", "org.testcontainers=true"]);
+    command.args(["--label", "org.testcontainers.ryuk=true", "--label", "org.testcontainers.reaper=true"]);
+    command.args(["--env", "RYUK_RECONNECTION_TIMEOUT=1s", image]).stdin(Stdio::null());
+    let began = Instant::now();
+    let output = command.output().map_err(|error| format!("failed to start docker: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("docker run: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let container = engine::inspect(&format!("/containers/{name}/json"))?;
+    let port = container["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"].as_str();
+    let port = port.and_then(|port| port.parse().ok()).ok_or("no port is published")?;
+    let client = loop {
+        match acknowledged(port, &label) {
+            Ok(client) => break client,
+            Err(error) if began.elapsed() > DEADLINE => return Err(format!("no ACK: {error}")),
+            Err(_) => {}
+        }
+    };
+    let took = began.elapsed();
+    drop(client);
+    until_gone(session)?;
+    Ok(took)
+}
+
+fn acknowledged(port: u16, label: &str) -> std::io::Result<TcpStream> {
+    let mut client = TcpStream::connect(("127.0.0.1", port))?;
+    client.set_read_timeout(Some(Duration::from_millis(500)))?;
+    client.write_all(format!("label={label}\n").as_bytes())?;
+    let mut line = String::new();
+    BufReader::new(&client).read_line(&mut line)?;
+    if line == "ACK\n" { Ok(client) } else { Err(std::io::Error::other(format!("answered {line:?}"))) }
+}
+
+fn until_gone(session: &str) -> Result<(), String> {
+    let began = Instant::now();
+    let label = format!("org.testcontainers.sessionId={session}");
+    while !engine::containers(&label)?.is_empty() {
+        if began.elapsed() > DEADLINE {
+            return Err(format!("the reaper of {session} is still there after {DEADLINE:?}"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Ok(())
+}
+
+/// The measured programs by name, built as tests are.
+fn programs() -> Result<BTreeMap<String, String>, String> {
+    let arguments = ["test", "--no-run", "-p", "reaper-tests", "--message-format", "json-render-diagnostics"];
+    let targets = ["--test", "empty", "--example", "attach", "--example", "by_hand"];
+    let output = cargo(&[&arguments[..], &targets[..]].concat()).stderr(Stdio::inherit()).output();
+    let output = output.map_err(|error| format!("failed to start cargo: {error}"))?;
+    if !output.status.success() {
+        return Err("what is to be measured does not build".into());
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let program = |message: serde_json::Value| {
+        Some((message["target"]["name"].as_str()?.to_owned(), message["executable"].as_str()?.to_owned()))
+    };
+    Ok(messages.filter_map(program).collect())
+}
+
+#[derive(Default)]
+struct Table {
+    missed: usize,
+    lines: Vec<String>,
+}
+
+impl Table {
+    fn ratio(&mut self, name: &str, floor_name: &str, ours: &[Duration], floor: &[Duration], limit: f64) {
+        let (ours, floor) = (milliseconds(median(ours)), milliseconds(median(floor)));
+        let ratio = ours / floor;
+        let verdict = self.verdict(ratio <= limit);
+        self.lines.push(format!("{name:<46} {ratio:>7.2} x  of at most {limit:.2}  {verdict}"));
+        for (name, value) in [("this library", ours), (floor_name, floor)] {
+            self.lines.push(format!("    {name:<26} {value:>8.2} ms  {}", bar(value / ours.max(floor))));
+        }
+    }
+
+    fn limit(&mut self, name: &str, value: f64, limit: f64, unit: &str, detail: &str) {
+        let verdict = self.verdict(value <= limit);
+        self.lines.push(format!("{name:<46} {value:>7.2} {unit:<2} of at most {limit:.2}  {verdict}"));
+        self.lines.push(format!("    {detail}"));
+    }
+
+    fn verdict(&mut self, kept: bool) -> &'static str {
+        self.missed += usize::from(!kept);
+        if kept { "kept" } else { "MISSED" }
+    }
+
+    fn finish(self) -> Result<(), String> {
+        println!("\n{}", self.lines.join("\n"));
+        match self.missed {
+            0 => Ok(()),
+            missed => Err(format!("{missed} of the figures missed their limits")),
+        }
+    }
+}
+
+fn median(samples: &[Duration]) -> Duration {
+    let mut samples = samples.to_vec();
+    samples.sort();
+    samples[samples.len() / 2]
+}
+
+fn milliseconds(duration: Duration) -> f64 {
+    duration.as_secs_f64() * 1e3
+}
+
+fn bar(share: f64) -> String {
+    // At most one, times the bar's length.
+    let length = (1..=40).take_while(|cell| f64::from(*cell) <= share * 40.0).count();
+    "█".repeat(length)
+}
+
+fn progress(what: &str, round: usize, rounds: usize) {
+    let mut out = std::io::stderr();
+    if out.is_terminal() {
+        let end = if round + 1 == rounds { "\n" } else { "" };
+        let _ = write!(out, "\r{what}: {} of {rounds}{end}", round + 1);
+    }
+}
