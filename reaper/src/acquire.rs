@@ -86,6 +86,8 @@ struct Search<'a, E> {
     creating: bool,
     /// The id of the container that this process created.
     created: Option<String>,
+    /// The engine has answered once, so what fails from then on is worth another round.
+    reached: bool,
     last: Option<Cause>,
 }
 
@@ -117,6 +119,7 @@ impl<'a, E: Engine> Search<'a, E> {
             waiting_for: None,
             creating: false,
             created: None,
+            reached: plan.endpoint.probed,
             last: None,
         }
     }
@@ -138,8 +141,11 @@ impl<'a, E: Engine> Search<'a, E> {
     async fn round(&mut self) -> Result<Round<E::Stream>> {
         let found = match self.engine.inspect(&self.name).await {
             Ok(found) => found,
+            // Whoever chose the endpoint has others to try.
+            Err(error) if !self.reached => return Err(error),
             Err(error) => return Ok(Round::Later(Arc::new(error))),
         };
+        self.reached = true;
         let Some(container) = found else { return self.create().await };
         if container.labels.get(REAPER).map(String::as_str) != Some("true") {
             let Container { id, image, .. } = container;

@@ -18,6 +18,7 @@ fn plan(set: impl FnOnce(&mut Config)) -> Plan {
         host: "127.0.0.1".into(),
         local: true,
         socket: "/var/run/docker.sock".into(),
+        probed: true,
     };
     Plan { session: session::resolve(&config).unwrap(), config, endpoint }
 }
@@ -193,6 +194,20 @@ async fn a_refused_filter_is_not_an_acquired_one() {
     });
     let error = run(&engine).await.unwrap_err();
     assert!(matches!(&error, Error::FilterRefused { answer, .. } if answer == "ERROR no"), "{error:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_that_was_not_probed_has_one_chance_to_answer() {
+    let mut plan = plan(|_| {});
+    plan.endpoint.probed = false;
+    let filters = [Filter::session(&plan.session)];
+    let silent = engine(|world| world.on_inspect.extend([Event::Fails, Event::Nothing]));
+    acquire(&silent, &plan, &filters).await.unwrap_err();
+    assert_eq!(silent.count("inspect"), 1);
+
+    // Once it has answered, it is an engine like any other.
+    let busy = engine(|world| world.on_inspect.extend([Event::Nothing, Event::Fails, Event::Nothing]));
+    acquire(&busy, &plan, &filters).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -19,7 +19,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use crate::acquire::{Acquired, acquire};
 use crate::config::Config;
 use crate::engine::BollardEngine;
-use crate::engine::discover::discover;
+use crate::engine::discover::{Endpoint, discover, likely};
 use crate::error::{Error, Result};
 use crate::labels::Filter;
 use crate::session::SessionId;
@@ -215,9 +215,19 @@ struct Supervisor {
 
 impl Supervisor {
     async fn new(session: &SessionId, config: Config) -> Result<Self> {
+        if let Some(endpoint) = likely(&config)? {
+            match Self::at(session, config.clone(), endpoint).await {
+                Err(Error::Engine { .. }) => {}
+                outcome => return outcome,
+            }
+        }
         let endpoint = discover(&config)?;
+        Self::at(session, config, endpoint).await
+    }
+
+    async fn at(session: &SessionId, config: Config, endpoint: Endpoint) -> Result<Self> {
         let engine = BollardEngine::new(&endpoint)?;
-        let plan = Plan { session: session.clone(), config, endpoint };
+        let mut plan = Plan { session: session.clone(), config, endpoint };
         let filters = vec![Filter::session(session)];
         let Acquired { stream, container, created } = acquire(&engine, &plan, &filters).await?;
         if created {
@@ -225,6 +235,8 @@ impl Supervisor {
         } else {
             tracing::info!(%session, container, "reaper obtained from the engine for this session");
         }
+        // From here on its absence is a thing that passes.
+        plan.endpoint.probed = true;
         let line = Line { container, socket: second(&stream)?, released: false };
         Ok(Self { engine, plan, stream, filters, line: Arc::new(Mutex::new(line)) })
     }

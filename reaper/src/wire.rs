@@ -60,18 +60,18 @@ fn percent_encode(text: &str, line: &mut String) {
     }
 }
 
-/// Reads byte by byte: an answer is four bytes, and what follows it must stay in the stream.
+/// Nothing follows a line: the reaper speaks only when it was asked, and it is asked one thing at a time.
 async fn read_line<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<String> {
-    let mut line = Vec::new();
-    loop {
-        match stream.read_u8().await? {
-            b'\n' => break,
-            _ if line.len() == LONGEST_ANSWER => {
-                return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer has no end"));
-            }
-            byte => line.push(byte),
+    let mut line = Vec::with_capacity(64);
+    while line.last() != Some(&b'\n') {
+        if line.len() >= LONGEST_ANSWER {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer has no end"));
+        }
+        if stream.read_buf(&mut line).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
+    line.pop();
     Ok(String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned())
 }
 

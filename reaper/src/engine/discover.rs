@@ -1,7 +1,8 @@
 //! Which engine: the endpoint that a setting names, else the first well-known socket that answers.
 //!
-//! An endpoint counts if it accepts a connection. That costs microseconds on a socket and no request to
-//! the engine; asking each for its version was rejected, since the look-up that follows says the same.
+//! Nearly always it is the first candidate, a socket that is there; the look-up that follows tells whether
+//! an engine answers at it, so that is not asked beforehand. Otherwise an endpoint counts if it accepts a
+//! connection; asking each for its version was rejected, since the look-up says the same.
 //! A setting that names an endpoint is the only candidate: silently using another engine than the one
 //! asked for would leave containers where nobody looks.
 
@@ -28,6 +29,8 @@ pub(crate) struct Endpoint {
     pub(crate) local: bool,
     /// The engine's socket as its own host sees it.
     pub(crate) socket: String,
+    /// Whether it has accepted a connection.
+    pub(crate) probed: bool,
 }
 
 /// Where an engine listens.
@@ -44,6 +47,24 @@ impl fmt::Display for Place {
             Self::Socket(path) => write!(formatter, "unix://{}", path.display()),
             Self::Tcp(address) => write!(formatter, "tcp://{address}"),
         }
+    }
+}
+
+/// The first candidate, if it is a socket that is there: not probed yet.
+pub(crate) fn likely(config: &Config) -> Result<Option<Endpoint>> {
+    let first = candidates(config)?.into_iter().next();
+    let socket = first.map(|(place, _)| place).filter(is_there);
+    Ok(socket.map(|place| Endpoint { probed: false, ..endpoint(config, place) }))
+}
+
+fn is_there(place: &Place) -> bool {
+    match place {
+        #[cfg(unix)]
+        Place::Socket(path) => {
+            use std::os::unix::fs::FileTypeExt as _;
+            std::fs::metadata(path).is_ok_and(|metadata| metadata.file_type().is_socket())
+        }
+        _ => false,
     }
 }
 
@@ -137,7 +158,7 @@ fn endpoint(config: &Config, place: Place) -> Endpoint {
         }
         (None, _) => DEFAULT_SOCKET.to_owned(),
     };
-    Endpoint { place, host, local, socket }
+    Endpoint { place, host, local, socket, probed: true }
 }
 
 #[cfg(test)]
