@@ -66,7 +66,7 @@ fn an_attach_is_one_look_at_the_engine_and_one_filter() {
     assert_eq!(run.records()[1].reaper, container);
     let requests = String::from_utf8_lossy(&sent.lock().unwrap()).into_owned();
     let requests: Vec<_> = requests.lines().filter(|line| line.contains(" HTTP/1.")).collect();
-    assert_eq!(requests, [format!("GET /containers/reaper_{session}/json HTTP/1.1")]);
+    assert_eq!(requests, [format!("GET /containers/reaper_{session}/json HTTP/1.0")]);
     let after = log(&container);
     assert_eq!(clients(&after), before + 1, "{after}");
     engine::until_gone(&session, Duration::from_secs(60));

@@ -1,4 +1,4 @@
-//! The engine behind bollard; the only user of that crate.
+//! The engine behind bollard; the only user of that crate. The look-up goes its own way, see there.
 //!
 //! It talks unversioned paths, which every engine understands as its own newest version, so there is no
 //! negotiation to pay for. Errors are sorted here by status, since nobody above knows about HTTP.
@@ -11,8 +11,7 @@ use std::time::Duration;
 use bollard::Docker;
 use bollard::errors::Error as BollardError;
 use bollard::models::{
-    ContainerCreateBody, ContainerInspectResponse, ContainerStateStatusEnum, EndpointSettings, HostConfig,
-    NetworkCreateRequest, NetworkingConfig, PortBinding,
+    ContainerCreateBody, EndpointSettings, HostConfig, NetworkCreateRequest, NetworkingConfig, PortBinding,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, LogsOptionsBuilder,
@@ -23,7 +22,8 @@ use socket2::{SockRef, TcpKeepalive};
 use tokio::net::TcpStream;
 
 use super::discover::{Endpoint, Place};
-use super::{Container, ContainerSpec, Engine, RYUK_PORT, Refusal, State};
+use super::look_up::look_up;
+use super::{Container, ContainerSpec, Engine, RYUK_PORT, Refusal};
 use crate::error::{Error, Result};
 
 /// For one request; loading and pulling stream, and are bounded by whoever waits for them.
@@ -38,6 +38,7 @@ const PROCESS_LIMIT: i64 = 64;
 
 pub(crate) struct BollardEngine {
     docker: Docker,
+    place: Place,
     /// Where published ports are reached.
     host: String,
 }
@@ -58,7 +59,7 @@ impl BollardEngine {
             Place::Tcp(address) => Docker::connect_with_http(address, REQUEST_TIMEOUT_SECONDS, version),
         };
         let docker = docker.map_err(|error| failed("prepare a client for the engine", error))?;
-        Ok(Self { docker, host: endpoint.host.clone() })
+        Ok(Self { docker, place: endpoint.place.clone(), host: endpoint.host.clone() })
     }
 }
 
@@ -66,11 +67,10 @@ impl Engine for BollardEngine {
     type Stream = TcpStream;
 
     async fn inspect(&self, name: &str) -> Result<Option<Container>> {
-        match self.docker.inspect_container(name, None).await {
-            Ok(found) => Ok(Some(describe(found))),
-            Err(error) if status(&error) == Some(404) => Ok(None),
-            Err(error) => Err(failed("look up the reaper container", error)),
-        }
+        look_up(&self.place, name).await.map_err(|error| Error::Engine {
+            operation: "look up the reaper container".to_owned(),
+            source: Arc::new(error),
+        })
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal> {
@@ -153,31 +153,6 @@ impl Engine for BollardEngine {
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         Ok(stream)
-    }
-}
-
-fn describe(found: ContainerInspectResponse) -> Container {
-    let status = found.state.and_then(|state| state.status);
-    let config = found.config.unwrap_or_default();
-    let published = found.network_settings.and_then(|network| network.ports).unwrap_or_default();
-    let bindings = published.get(RYUK_PORT).cloned().flatten().unwrap_or_default();
-    Container {
-        id: found.id.unwrap_or_default(),
-        image: config.image.unwrap_or_default(),
-        state: status.map_or(State::Created, state),
-        labels: config.labels.unwrap_or_default(),
-        port: bindings.iter().find_map(|binding| binding.host_port.as_ref()?.parse().ok()),
-    }
-}
-
-fn state(status: ContainerStateStatusEnum) -> State {
-    match status {
-        ContainerStateStatusEnum::RUNNING => State::Running,
-        ContainerStateStatusEnum::PAUSED => State::Paused,
-        ContainerStateStatusEnum::EXITED
-        | ContainerStateStatusEnum::DEAD
-        | ContainerStateStatusEnum::REMOVING => State::Ended,
-        _ => State::Created,
     }
 }
 

@@ -9,6 +9,7 @@ mod bollard;
 pub(crate) mod discover;
 #[cfg(test)]
 pub(crate) mod fake;
+mod look_up;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;

@@ -1,0 +1,160 @@
+//! The look-up: the one request that every test process makes on its way to the first line of its test.
+//!
+//! Written out and not left to bollard: in a debug build, which tests are, a general client and a model of
+//! everything that an engine can say of a container took twice the time of the request itself. HTTP/1.0,
+//! so that the answer ends with the connection and is never chunked.
+
+use std::collections::HashMap;
+use std::io;
+
+use serde::Deserialize;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::discover::Place;
+use super::{Container, RYUK_PORT, State};
+
+/// Finds a container by its exact name.
+pub(crate) async fn look_up(place: &Place, name: &str) -> io::Result<Option<Container>> {
+    let answer = match place {
+        #[cfg(unix)]
+        Place::Socket(path) => ask(tokio::net::UnixStream::connect(path).await?, name).await?,
+        #[cfg(not(unix))]
+        Place::Socket(_) => return Err(io::ErrorKind::Unsupported.into()),
+        Place::Tcp(address) => ask(TcpStream::connect(address).await?, name).await?,
+    };
+    read(&answer)
+}
+
+async fn ask(mut engine: impl AsyncRead + AsyncWrite + Unpin, name: &str) -> io::Result<Vec<u8>> {
+    let request = format!("GET /containers/{name}/json HTTP/1.0\r\nHost: docker\r\n\r\n");
+    engine.write_all(request.as_bytes()).await?;
+    // As much as an engine says of a reaper, and some.
+    let mut answer = Vec::with_capacity(16 << 10);
+    engine.read_to_end(&mut answer).await?;
+    Ok(answer)
+}
+
+fn read(answer: &[u8]) -> io::Result<Option<Container>> {
+    let unusable = |problem: String| io::Error::new(io::ErrorKind::InvalidData, problem);
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
+    let (head, body) = answer.split_at(end.map_or(answer.len(), |end| end + 4));
+    let head = String::from_utf8_lossy(head);
+    let first = head.lines().next().unwrap_or_default();
+    match first.split(' ').nth(1) {
+        Some("200") => {
+            let found = serde_json::from_slice::<Found>(body);
+            let found =
+                found.map_err(|error| unusable(format!("the engine's answer has no use: {error}")))?;
+            Ok(Some(found.into()))
+        }
+        Some("404") => Ok(None),
+        _ => {
+            Err(unusable(format!("the engine answered {first:?}: {}", String::from_utf8_lossy(body).trim())))
+        }
+    }
+}
+
+/// What of the engine's description is needed here.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Found {
+    id: String,
+    state: FoundState,
+    config: FoundConfig,
+    network_settings: FoundNetwork,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FoundState {
+    status: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FoundConfig {
+    #[serde(default)]
+    image: String,
+    /// Null where there are none.
+    labels: Option<HashMap<String, String>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FoundNetwork {
+    ports: Option<HashMap<String, Option<Vec<FoundBinding>>>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FoundBinding {
+    host_port: String,
+}
+
+impl From<Found> for Container {
+    fn from(found: Found) -> Self {
+        let ports = found.network_settings.ports.unwrap_or_default();
+        let bindings = ports.get(RYUK_PORT).and_then(Option::as_deref).unwrap_or_default();
+        Self {
+            id: found.id,
+            image: found.config.image,
+            state: state(&found.state.status),
+            labels: found.config.labels.unwrap_or_default(),
+            port: bindings.iter().find_map(|binding| binding.host_port.parse().ok()),
+        }
+    }
+}
+
+fn state(status: &str) -> State {
+    match status {
+        "running" => State::Running,
+        "paused" => State::Paused,
+        // The last two are Podman's.
+        "exited" | "dead" | "removing" | "stopped" | "stopping" => State::Ended,
+        _ => State::Created,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(status: &str, body: &str) -> Vec<u8> {
+        format!("HTTP/1.0 {status}\r\nContent-Type: application/json\r\n\r\n{body}").into_bytes()
+    }
+
+    fn described(status: &str, ports: &str) -> Container {
+        let body = format!(
+            "{{\"Id\":\"abc\",\"State\":{{\"Status\":{status:?},\"Pid\":1}},\"Config\":{{\"Image\":\"i:1\",\
+             \"Labels\":{{\"a\":\"b\"}}}},\"NetworkSettings\":{{\"Ports\":{ports}}},\"Mounts\":[]}}"
+        );
+        read(&answer("200 OK", &body)).unwrap().unwrap()
+    }
+
+    #[test]
+    fn a_container_is_described() {
+        let ports = "{\"8080/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"32768\"}],\"1/tcp\":null}";
+        let container = described("running", ports);
+        assert_eq!((container.id.as_str(), container.image.as_str()), ("abc", "i:1"));
+        assert_eq!((container.state, container.port), (State::Running, Some(32768)));
+        assert_eq!(container.labels["a"], "b");
+    }
+
+    #[test]
+    fn a_port_that_is_not_published_yet_is_none() {
+        for ports in ["null", "{}", "{\"8080/tcp\":null}", "{\"8080/tcp\":[]}"] {
+            assert_eq!(described("created", ports).port, None, "{ports}");
+        }
+    }
+
+    #[test]
+    fn absence_is_no_error_and_everything_else_is_one() {
+        assert_eq!(read(&answer("404 Not Found", "{\"message\":\"no such container\"}")).unwrap(), None);
+        let error = read(&answer("500 Internal Server Error", "{\"message\":\"on fire\"}")).unwrap_err();
+        assert!(error.to_string().contains("on fire"), "{error}");
+        for cut in [&b""[..], b"HTTP/1.0 200", &answer("200 OK", "{\"Id\":\"abc\"")] {
+            assert!(read(cut).is_err());
+        }
+    }
+}
