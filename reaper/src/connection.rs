@@ -226,7 +226,7 @@ impl Supervisor {
     }
 
     async fn at(session: &SessionId, config: Config, endpoint: Endpoint) -> Result<Self> {
-        let engine = BollardEngine::new(&endpoint)?;
+        let engine = BollardEngine::new(&endpoint);
         let mut plan = Plan { session: session.clone(), config, endpoint };
         let filters = vec![Filter::session(session)];
         let Acquired { stream, container, created } = acquire(&engine, &plan, &filters).await?;

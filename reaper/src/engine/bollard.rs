@@ -3,6 +3,7 @@
 //! It talks unversioned paths, which every engine understands as its own newest version, so there is no
 //! negotiation to pay for. Errors are sorted here by status, since nobody above knows about HTTP.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
@@ -37,29 +38,40 @@ const MEMORY_LIMIT: i64 = 64 << 20;
 const PROCESS_LIMIT: i64 = 64;
 
 pub(crate) struct BollardEngine {
-    docker: Docker,
+    docker: OnceCell<Docker>,
     place: Place,
     /// Where published ports are reached.
     host: String,
 }
 
 impl BollardEngine {
-    /// Prepares a client; nothing is sent yet.
-    pub(crate) fn new(endpoint: &Endpoint) -> Result<Self> {
-        let version = bollard::API_DEFAULT_VERSION;
-        let docker = match &endpoint.place {
-            #[cfg(unix)]
-            Place::Socket(path) => {
-                Docker::connect_with_unix(&path.to_string_lossy(), REQUEST_TIMEOUT_SECONDS, version)
-            }
-            #[cfg(not(unix))]
-            Place::Socket(path) => {
-                Docker::connect_with_named_pipe(&path.to_string_lossy(), REQUEST_TIMEOUT_SECONDS, version)
-            }
-            Place::Tcp(address) => Docker::connect_with_http(address, REQUEST_TIMEOUT_SECONDS, version),
-        };
-        let docker = docker.map_err(|error| failed("prepare a client for the engine", error))?;
-        Ok(Self { docker, place: endpoint.place.clone(), host: endpoint.host.clone() })
+    /// An engine at this endpoint; nothing is sent yet.
+    pub(crate) fn new(endpoint: &Endpoint) -> Self {
+        Self { docker: OnceCell::new(), place: endpoint.place.clone(), host: endpoint.host.clone() }
+    }
+
+    /// The client, made when it is first needed: most test processes need the look-up alone.
+    fn docker(&self) -> Result<&Docker> {
+        if let Some(docker) = self.docker.get() {
+            return Ok(docker);
+        }
+        let docker = client(&self.place).map_err(|error| failed("prepare a client for the engine", error))?;
+        Ok(self.docker.get_or_init(|| docker))
+    }
+}
+
+fn client(place: &Place) -> Result<Docker, BollardError> {
+    let version = bollard::API_DEFAULT_VERSION;
+    match place {
+        #[cfg(unix)]
+        Place::Socket(path) => {
+            Docker::connect_with_unix(&path.to_string_lossy(), REQUEST_TIMEOUT_SECONDS, version)
+        }
+        #[cfg(not(unix))]
+        Place::Socket(path) => {
+            Docker::connect_with_named_pipe(&path.to_string_lossy(), REQUEST_TIMEOUT_SECONDS, version)
+        }
+        Place::Tcp(address) => Docker::connect_with_http(address, REQUEST_TIMEOUT_SECONDS, version),
     }
 }
 
@@ -75,20 +87,20 @@ impl Engine for BollardEngine {
 
     async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal> {
         let options = CreateContainerOptionsBuilder::default().name(&spec.name).build();
-        match self.docker.create_container(Some(options), body(spec)).await {
+        match self.docker().map_err(Refusal::Final)?.create_container(Some(options), body(spec)).await {
             Ok(created) => Ok(created.id),
             Err(error) => Err(refusal("create the reaper container", error)),
         }
     }
 
     async fn start(&self, id: &str) -> Result<(), Refusal> {
-        let started = self.docker.start_container(id, None).await;
+        let started = self.docker().map_err(Refusal::Final)?.start_container(id, None).await;
         started.map_err(|error| refusal("start the reaper container", error))
     }
 
     async fn remove(&self, id: &str) -> Result<()> {
         let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
-        match self.docker.remove_container(id, Some(options)).await {
+        match self.docker()?.remove_container(id, Some(options)).await {
             Ok(()) => Ok(()),
             Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
             Err(error) => Err(failed("remove a reaper container", error)),
@@ -99,7 +111,7 @@ impl Engine for BollardEngine {
         let options =
             LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&lines.to_string()).build();
         let chunks: Vec<_> = self
-            .docker
+            .docker()?
             .logs(id, Some(options))
             .try_collect()
             .await
@@ -114,7 +126,7 @@ impl Engine for BollardEngine {
             labels: Some(labels.clone().into_iter().collect()),
             ..Default::default()
         };
-        match self.docker.create_network(request).await {
+        match self.docker()?.create_network(request).await {
             Ok(_) => Ok(()),
             Err(error) if status(&error) == Some(409) => Ok(()),
             Err(error) => Err(failed("create a network for the reaper", error)),
@@ -122,15 +134,18 @@ impl Engine for BollardEngine {
     }
 
     async fn platform(&self) -> Result<(String, String)> {
-        let version =
-            self.docker.version().await.map_err(|error| failed("ask the engine for its platform", error))?;
+        let version = self
+            .docker()?
+            .version()
+            .await
+            .map_err(|error| failed("ask the engine for its platform", error))?;
         Ok((version.os.unwrap_or_default(), version.arch.unwrap_or_default()))
     }
 
     async fn load(&self, archive: &'static [u8]) -> Result<()> {
         let options = ImportImageOptionsBuilder::default().quiet(true).build();
         let body = bollard::body_full(archive.into());
-        let mut answers = self.docker.import_image(options, body, None);
+        let mut answers = self.docker()?.import_image(options, body, None);
         while let Some(answer) = answers.next().await {
             answer.map_err(|error| failed("load the reaper's image into the engine", error))?;
         }
@@ -139,7 +154,7 @@ impl Engine for BollardEngine {
 
     async fn pull(&self, image: &str) -> Result<()> {
         let options = CreateImageOptionsBuilder::default().from_image(image).build();
-        let mut progress = self.docker.create_image(Some(options), None, None);
+        let mut progress = self.docker()?.create_image(Some(options), None, None);
         while let Some(step) = progress.next().await {
             let step = step.map_err(|error| failed("pull the image", error))?;
             tracing::info!(image, layer = step.id, status = step.status, "pulling");
