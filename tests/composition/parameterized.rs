@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use reaper::fixtures::{labels, reaper};
+use reaper::fixtures::{bollard, docker, labels, reaper};
 use reaper::{Reaper, with_reaper};
 use rstest::{fixture, rstest};
 use rstest_reuse::{apply, template};
@@ -155,6 +155,17 @@ fn generic_over_cases<T: std::fmt::Debug>(#[values(1_u8, 2)] number: T, reaper: 
 fn label_map(labels: std::collections::HashMap<String, String>) {
     let _value = first_line();
     assert!(labels.contains_key("org.testcontainers.sessionId"));
+}
+
+#[with_reaper]
+#[rstest]
+#[tokio::test]
+async fn docker_client(docker: bollard::Docker) {
+    let _value = first_line();
+    let reaper = reaper::current().container_id().expect("the reaper is on");
+    // The same engine: it knows the reaper.
+    let found = docker.inspect_container(&reaper, None).await.expect("the reaper is there");
+    assert_eq!(found.id, Some(reaper));
 }
 
 /// A fixture that owns something keeps the guard after it.

@@ -60,6 +60,17 @@ impl BollardEngine {
     }
 }
 
+/// A client for an endpoint as [`Place`] displays it, for those who want to go on by themselves.
+#[cfg(feature = "rstest")]
+pub(crate) fn client_at(endpoint: &str) -> Result<Docker> {
+    let place = match endpoint.split_once("://") {
+        Some(("unix", path)) => Place::Socket(path.into()),
+        Some((_, address)) => Place::Tcp(address.to_owned()),
+        None => Place::Tcp(endpoint.to_owned()),
+    };
+    client(&place).map_err(|error| failed("prepare a client for the engine", error))
+}
+
 fn client(place: &Place) -> Result<Docker, BollardError> {
     let version = bollard::API_DEFAULT_VERSION;
     match place {

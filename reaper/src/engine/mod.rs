@@ -19,6 +19,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use crate::error::{Error, Result};
 
 pub(crate) use self::bollard::BollardEngine;
+#[cfg(feature = "rstest")]
+pub(crate) use self::bollard::client_at;
 
 /// A Docker-compatible engine, as far as acquiring a reaper goes.
 pub(crate) trait Engine {
