@@ -67,8 +67,18 @@
 //!
 //! Any of its releases takes the labels:
 //!
-//! ```ignore
-//! let redis = GenericImage::new("redis", "7").with_labels(reaper.labels()).start().await?;
+//! ```no_run
+//! use reaper::{Reaper, with_reaper};
+//! use testcontainers::{GenericImage, ImageExt, core::error::TestcontainersError, runners::AsyncRunner};
+//!
+//! #[with_reaper]
+//! async fn redis_answers(reaper: Reaper) -> Result<(), TestcontainersError> {
+//!     let redis = GenericImage::new("redis", "7").with_labels(reaper.labels()).start().await?;
+//!     Ok(())
+//! }
+//! # async fn compiled(reaper: Reaper) -> Result<(), TestcontainersError> {
+//! #     GenericImage::new("redis", "7").with_labels(reaper.labels()).start().await.map(drop)
+//! # }
 //! ```
 //!
 //! So does bollard, as a map, `Some(reaper.labels().into())`, and the docker CLI, as above. Its networks carry no labels:

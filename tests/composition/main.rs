@@ -41,12 +41,16 @@ fn documented() -> BTreeSet<String> {
 }
 
 fn child(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("the child starts")
+}
+
+fn command(arguments: &[&str]) -> Command {
     let program = std::env::current_exe().expect("this program");
     let session = format!("composition-{}", std::process::id());
     let mut command = Command::new(program);
     command.args(arguments).env(IN_CHILD, "1").env("TESTCONTAINERS_SESSION_ID", session);
     command.env("REAPER_KEEPER", "off").env_remove("RUST_TEST_THREADS");
-    command.output().expect("the child starts")
+    command
 }
 
 #[test]
@@ -61,6 +65,19 @@ fn every_composition_is_registered_once_and_documented() {
 fn the_guard_is_there_before_and_after_everything_else() {
     let wrong: Vec<_> = listed().iter().filter_map(|name| check(name).err()).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn a_test_that_should_panic_does_not_pass_without_an_engine() {
+    let names: Vec<_> = listed().into_iter().filter(|name| name.contains("expected_panic")).collect();
+    assert!(names.len() >= 3, "{names:?}");
+    for name in names {
+        let mut command = command(&["--exact", &name, "--nocapture"]);
+        let output = command.env("DOCKER_HOST", "unix:///nowhere").output().expect("the child starts");
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert!(!output.status.success(), "{name}: {text}");
+        assert!(text.contains("no container engine could be reached"), "{name}: {text}");
+    }
 }
 
 /// Runs one composition in a process of its own. Two threads, so that the harness gives the test one.

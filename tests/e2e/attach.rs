@@ -60,19 +60,14 @@ fn an_attach_is_one_look_at_the_engine_and_one_filter() {
     attach(&format!("unix://{}", engine::SOCKET));
     let container = run.records()[0].reaper.clone();
     let clients = |log: &str| log.matches("registered").count();
-    let before = clients(&log(&container));
+    let before = clients(&engine::log(&container));
 
     attach(&format!("unix://{}", socket.display()));
     assert_eq!(run.records()[1].reaper, container);
     let requests = String::from_utf8_lossy(&sent.lock().unwrap()).into_owned();
     let requests: Vec<_> = requests.lines().filter(|line| line.contains(" HTTP/1.")).collect();
     assert_eq!(requests, [format!("GET /containers/reaper_{session}/json HTTP/1.0")]);
-    let after = log(&container);
+    let after = engine::log(&container);
     assert_eq!(clients(&after), before + 1, "{after}");
     engine::until_gone(&session, Duration::from_secs(60));
-}
-
-fn log(container: &str) -> String {
-    let output = std::process::Command::new("docker").args(["logs", container]).output().unwrap();
-    text(&output)
 }

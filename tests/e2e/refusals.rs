@@ -113,6 +113,20 @@ fn a_foreign_container_under_our_name_is_left_alone_and_named() {
 }
 
 #[test]
+fn settings_that_contradict_those_of_the_session_are_refused() {
+    let run = Run::new();
+    let session = format!("contradicted-{}", std::process::id());
+    let mut command = run.binary("attribute");
+    command.args(["--exact", "contradicts", "--include-ignored"]);
+    let output = command.env("TESTCONTAINERS_SESSION_ID", &session).output().unwrap();
+    let text = text(&output);
+    assert!(!output.status.success(), "{text}");
+    assert!(text.contains(&format!("session {session} is already in use")), "{text}");
+    assert!(text.contains("settings belong to the session"), "{text}");
+    engine::until_gone(&session, Duration::from_secs(60));
+}
+
+#[test]
 fn a_paused_reaper_is_said_to_be_paused() {
     let run = Run::new();
     let session = format!("paused-{}", std::process::id());

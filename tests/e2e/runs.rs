@@ -147,6 +147,34 @@ fn a_runner_killed_with_all_its_groups_leaves_nothing() {
     engine::until_gone(&victim.session, GONE_WITHIN);
 }
 
+#[test]
+fn a_killed_reaper_is_replaced_and_what_it_guarded_goes_all_the_same() {
+    let run = Run::new();
+    let session = format!("replaced-{}", std::process::id());
+    let mut test = run.binary("attribute");
+    test.args(["--exact", "waits", "--include-ignored"]).env("TESTCONTAINERS_SESSION_ID", &session);
+    let mut test = spawn(&mut test);
+    let victim = waiting(&run);
+    let (status, answer) =
+        engine::request("POST", &format!("/containers/{}/kill", victim.reaper), &Value::Null);
+    assert_eq!(status, 204, "{answer}");
+
+    let reaper = until("another reaper knows the filter", STARTED_WITHIN, || {
+        let found = engine::inspect(&format!("/containers/reaper_{session}/json"));
+        let id = found.map_or(String::new(), |found| found["Id"].as_str().unwrap().to_owned());
+        let log = engine::log(&id);
+        let knows = id != victim.reaper && log.contains(&session) && log.contains("registered");
+        if knows { Ok(id) } else { Err(format!("{id}: {log}")) }
+    });
+    assert_ne!(reaper, victim.reaper);
+    // What was there before is there still, and the test has not noticed.
+    assert!(engine::resources(&session).contains(&format!("container {}", victim.container)));
+    assert!(test.try_wait().unwrap().is_none());
+    test.kill().unwrap();
+    test.wait().unwrap();
+    engine::until_gone(&session, GONE_WITHIN);
+}
+
 /// The test that waits to be killed, once it has created everything.
 #[track_caller]
 fn waiting(run: &Run) -> Record {

@@ -69,6 +69,17 @@ pub fn resources(session: &str) -> Vec<String> {
     all
 }
 
+/// What a container has written so far.
+///
+/// # Panics
+///
+/// When there is no docker command.
+#[must_use]
+pub fn log(container: &str) -> String {
+    let output = std::process::Command::new("docker").args(["logs", container]).output().expect("docker");
+    crate::suite::text(&output)
+}
+
 /// Waits until nothing of a session is left.
 ///
 /// # Panics
