@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use super::*;
+use std::cell::OnceCell;
+
 use crate::config::{Config, Found};
 use crate::engine::discover::{Endpoint, Place};
 use crate::engine::fake::{Answer, Event, FakeEngine, World, failure, reaper};
@@ -20,7 +22,7 @@ fn plan(set: impl FnOnce(&mut Config)) -> Plan {
         socket: "/var/run/docker.sock".into(),
         probed: true,
     };
-    Plan { session: session::resolve(&config).unwrap(), config, endpoint }
+    Plan { session: session::resolve(&config).unwrap(), config, endpoint, runner: OnceCell::new() }
 }
 
 async fn run(engine: &FakeEngine) -> Result<Acquired<tokio::io::DuplexStream>> {

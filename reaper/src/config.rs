@@ -65,7 +65,7 @@ pub(crate) struct Config {
     pub(crate) ryuk: BTreeMap<&'static str, String>,
     /// A further network for the reaper container; only a builder asks for one.
     pub(crate) network: Option<String>,
-    /// `REAPER_KEEPER`: whether a keeper may be left behind.
+    /// `REAPER_KEEPER`: whether a keeper may be left behind where the runner is known.
     pub(crate) keeper: bool,
     /// `REAPER_ACQUIRE_TIMEOUT`: how long to look up or create.
     pub(crate) acquire_timeout: Duration,

@@ -6,6 +6,7 @@
 //! acquired again and every filter sent again. A static that keeps the connection was rejected: statics
 //! are never dropped, and a test run in one process should let go when its last test ends.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -21,6 +22,8 @@ use crate::config::Config;
 use crate::engine::BollardEngine;
 use crate::engine::discover::{Endpoint, discover, likely};
 use crate::error::{Error, Result};
+#[cfg(unix)]
+use crate::keeper;
 use crate::labels::Filter;
 use crate::session::SessionId;
 use crate::spec::Plan;
@@ -227,7 +230,7 @@ impl Supervisor {
 
     async fn at(session: &SessionId, config: Config, endpoint: Endpoint) -> Result<Self> {
         let engine = BollardEngine::new(&endpoint);
-        let mut plan = Plan { session: session.clone(), config, endpoint };
+        let mut plan = Plan { session: session.clone(), config, endpoint, runner: OnceCell::new() };
         let filters = vec![Filter::session(session)];
         let Acquired { stream, container, created } = acquire(&engine, &plan, &filters).await?;
         if created {
@@ -238,10 +241,16 @@ impl Supervisor {
         // From here on its absence is a thing that passes.
         plan.endpoint.probed = true;
         let line = Line { container, socket: second(&stream)?, released: false };
+        if created {
+            // Before the first test goes on, since it may be over before a keeper is there.
+            leave_keeper(&plan, &stream);
+        }
         Ok(Self { engine, plan, stream, filters, line: Arc::new(Mutex::new(line)) })
     }
 
     async fn run(mut self, requested: &mut UnboundedReceiver<Request>) {
+        // Usually there is one; the test that was waiting has gone on already.
+        leave_keeper(&self.plan, &self.stream);
         let mut byte = [0];
         loop {
             tokio::select! {
@@ -287,6 +296,8 @@ impl Supervisor {
         let Acquired { stream, container, created } =
             acquire(&self.engine, &self.plan, &self.filters).await?;
         tracing::info!(%session, container, created, "connection restored");
+        // The keeper has gone with its reaper.
+        leave_keeper(&self.plan, &stream);
         let mut line = lock(&self.line);
         line.socket = second(&stream)?;
         line.container = container;
@@ -308,6 +319,20 @@ impl Supervisor {
         let error = Error::Lost { source: Arc::new(error) };
         settle(self.plan.session, Slot::Lost { error });
     }
+}
+
+/// Has the session's reaper kept for as long as the runner lives.
+fn leave_keeper(plan: &Plan, stream: &TcpStream) {
+    #[cfg(unix)]
+    if let Some(runner) = plan.runner() {
+        let reaper = stream.peer_addr();
+        if let Err(error) = reaper.and_then(|reaper| keeper::leave(&plan.session, runner, reaper)) {
+            let session = &plan.session;
+            tracing::warn!(%session, %error, "no keeper: a gap between tests may end the session's reaper");
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = (plan, stream);
 }
 
 /// The same stream under a second descriptor.

@@ -160,7 +160,7 @@ impl Builder {
         self
     }
 
-    /// How long the reaper waits after the last connection ended (default: the server's, 10 s).
+    /// How long the reaper waits after the last connection ended (default: 1 s with a keeper, else 10 s).
     pub fn with_reconnection_timeout(mut self, timeout: Duration) -> Self {
         self.reconnection_timeout = Some(timeout);
         self

@@ -118,7 +118,12 @@ impl Filter {
     }
 
     pub(crate) fn session(session: &SessionId) -> Self {
-        Self { key: SESSION.into(), value: session.to_string() }
+        Self::session_named(session.as_str())
+    }
+
+    /// The same for a process that was told the session's name.
+    pub(crate) fn session_named(session: &str) -> Self {
+        Self { key: SESSION.into(), value: session.to_owned() }
     }
 
     pub(crate) fn parts(&self) -> (&str, &str) {

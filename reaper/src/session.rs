@@ -100,6 +100,16 @@ pub(crate) fn resolve(config: &Config) -> Result<SessionId> {
     derive(config, at_load, platform::boot)
 }
 
+/// The runner of the session, where it is known: a session that was named may outlive any process.
+pub(crate) fn known_runner(config: &Config) -> Option<Process> {
+    let at_load = AT_LOAD.get()?;
+    if config.session_id.is_some() || at_load.given.is_some() {
+        return None;
+    }
+    let process = if at_load.nextest_run.is_some() { runner() } else { at_load.ancestor.clone() };
+    process.filter(|process| is_cargo(&process.name))
+}
+
 fn derive(config: &Config, at_load: &AtLoad, boot: impl FnOnce() -> String) -> Result<SessionId> {
     let built = config.session_id.as_ref().filter(|found| found.origin == "the builder");
     if let Some(found) = built {

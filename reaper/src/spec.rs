@@ -1,6 +1,7 @@
 //! From settings and session to the reaper container: pure, so that every promise about the container
 //! can be read off a value in a test.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
 use crate::config::Config;
@@ -8,7 +9,10 @@ use crate::engine::ContainerSpec;
 use crate::engine::discover::Endpoint;
 use crate::image::Image;
 use crate::labels::Labels;
-use crate::session::SessionId;
+use crate::platform::Process;
+use crate::session::{self, SessionId};
+
+const RECONNECTION_TIMEOUT: &str = "RYUK_RECONNECTION_TIMEOUT";
 
 /// The network that every Docker Engine has.
 const USUAL_NETWORK: &str = "bridge";
@@ -21,9 +25,17 @@ pub(crate) struct Plan {
     pub(crate) session: SessionId,
     pub(crate) config: Config,
     pub(crate) endpoint: Endpoint,
+    /// Looked for when it is needed: see [`Plan::runner`].
+    pub(crate) runner: OnceCell<Option<Process>>,
 }
 
 impl Plan {
+    /// Whom a keeper would watch; none where there is to be no keeper.
+    pub(crate) fn runner(&self) -> Option<&Process> {
+        let found = || session::known_runner(&self.config).filter(|_| cfg!(unix) && self.config.keeper);
+        self.runner.get_or_init(found).as_ref()
+    }
+
     /// The reaper container's name: one per session, which is what makes the engine the judge of races.
     pub(crate) fn name(&self) -> String {
         format!("reaper_{}", self.session)
@@ -36,7 +48,7 @@ impl Plan {
             name: self.name(),
             image: image.reference().to_owned(),
             labels: owned(&Labels::of_reaper(&self.session)),
-            environment: self.config.ryuk.iter().map(|(name, value)| format!("{name}={value}")).collect(),
+            environment: self.environment(),
             socket: self.endpoint.socket.clone(),
             network: if own_network { OWN_NETWORK } else { USUAL_NETWORK }.to_owned(),
             further_networks: self.config.network.iter().cloned().collect(),
@@ -44,6 +56,15 @@ impl Plan {
             privileged: self.config.privileged,
             hardened: image.is_embedded() && !self.config.privileged,
         }
+    }
+
+    /// With a keeper nobody has to wait for the next test process: what is left can go at once.
+    fn environment(&self) -> Vec<String> {
+        let mut ryuk = self.config.ryuk.clone();
+        if self.runner().is_some() {
+            ryuk.entry(RECONNECTION_TIMEOUT).or_insert_with(|| "1s".to_owned());
+        }
+        ryuk.iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 
     /// The labels of our own network: it belongs to the session like everything else.

@@ -39,7 +39,8 @@ where
     }
 }
 
-fn encode(filter: &Filter) -> String {
+/// A filter as the line that registers it.
+pub(crate) fn encode(filter: &Filter) -> String {
     let (key, value) = filter.parts();
     let mut line = String::from("label=");
     percent_encode(key, &mut line);

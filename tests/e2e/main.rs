@@ -5,5 +5,6 @@
 
 mod attach;
 mod crowd;
+mod keeper;
 mod refusals;
 mod runs;

@@ -127,6 +127,17 @@ pub fn spawn(command: &mut Command) -> Child {
     command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
+/// The pids of a session's keepers, by the name and argument that `ps` shows.
+#[must_use]
+pub fn keepers(session: &str) -> Vec<String> {
+    let expected = format!("reaper-keeper\0--exact\0{session}\0");
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().filter_map(Result::ok);
+    let keepers = processes.filter(|process| {
+        std::fs::read(process.path().join("cmdline")).is_ok_and(|line| line == expected.as_bytes())
+    });
+    keepers.map(|process| process.file_name().to_string_lossy().into_owned()).collect()
+}
+
 /// Sends a signal to a process, or to a group by its negative id.
 ///
 /// # Panics

@@ -9,6 +9,9 @@
 #[cfg_attr(not(unix), path = "other.rs")]
 mod imp;
 
+#[cfg(unix)]
+pub(crate) mod detach;
+
 pub(crate) use imp::{boot, parent, process};
 
 /// A process, told apart from every other that ever had its pid.
