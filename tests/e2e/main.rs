@@ -5,6 +5,7 @@
 
 mod attach;
 mod crowd;
+mod ends;
 mod keeper;
 mod refusals;
 mod runs;

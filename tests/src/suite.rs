@@ -28,13 +28,18 @@ pub struct Record {
 }
 
 impl Run {
-    /// A run that has logged nothing yet.
+    /// A run that has logged nothing yet. The suite is built by then, so that no deadline has to wait for it.
     ///
     /// # Panics
     ///
-    /// When there is no room for a temporary folder.
+    /// When there is no room for a temporary folder, or the suite does not build.
     #[must_use]
     pub fn new() -> Self {
+        binaries();
+        Self::unbuilt()
+    }
+
+    fn unbuilt() -> Self {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
@@ -48,11 +53,11 @@ impl Run {
         command
     }
 
-    /// One of the suite's test binaries by itself, `cargo test --test` name.
+    /// One of the suite's test binaries by itself.
     ///
     /// # Panics
     ///
-    /// When the suite does not build.
+    /// When there is none of that name.
     #[must_use]
     pub fn binary(&self, name: &str) -> Command {
         let mut command = Command::new(&binaries()[name]);
@@ -65,6 +70,12 @@ impl Run {
     pub fn records(&self) -> Vec<Record> {
         let text = std::fs::read_to_string(self.log()).unwrap_or_default();
         text.lines().map(Record::read).collect()
+    }
+
+    /// A place for a file that belongs to this run.
+    #[must_use]
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
     }
 
     fn log(&self) -> PathBuf {
@@ -162,7 +173,7 @@ fn target() -> PathBuf {
 fn binaries() -> &'static BTreeMap<String, PathBuf> {
     static BINARIES: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
     BINARIES.get_or_init(|| {
-        let run = Run::new();
+        let run = Run::unbuilt();
         let build = run.cargo(&["test", "--no-run", "--message-format", "json"]).output();
         let output = build.expect("cargo starts");
         assert!(output.status.success(), "{}", text(&output));

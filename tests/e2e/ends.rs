@@ -1,0 +1,61 @@
+//! Ends in which no destructor runs: signals to the runner, and its own timeout.
+
+use std::os::unix::process::CommandExt as _;
+use std::time::Duration;
+
+use reaper_tests::suite::{Record, Run, keepers, signal, spawn, text};
+use reaper_tests::{engine, until};
+
+const STARTED_WITHIN: Duration = Duration::from_secs(150);
+const GONE_WITHIN: Duration = Duration::from_secs(60);
+
+#[track_caller]
+fn waiting(run: &Run) -> Record {
+    until("the test that waits is there", STARTED_WITHIN, || {
+        run.records().into_iter().next().ok_or_else(|| "no record".to_owned())
+    })
+}
+
+#[track_caller]
+fn until_nothing_is_left(test: &Record) {
+    engine::until_gone(&test.session, GONE_WITHIN);
+    let process = format!("/proc/{}/cmdline", test.pid);
+    let command = std::fs::read_to_string(process).unwrap_or_default();
+    assert!(!command.contains("waits"), "the test is still there: {command}");
+    until("the keeper is gone", Duration::from_secs(10), || {
+        let keepers = keepers(&test.session);
+        if keepers.is_empty() { Ok(()) } else { Err(format!("{keepers:?}")) }
+    });
+}
+
+/// As Ctrl-C does it in a terminal, where the runner's whole group gets the signal.
+#[test]
+fn a_runner_that_is_interrupted_or_terminated_leaves_nothing() {
+    for name in ["INT", "TERM", "HUP"] {
+        let run = Run::new();
+        let arguments = ["nextest", "run", "--run-ignored", "all", "-E", "test(waits)"];
+        let runner = spawn(run.cargo(&arguments).process_group(0));
+        let test = waiting(&run);
+        assert!(engine::resources(&test.session).len() >= 5, "{:?}", engine::resources(&test.session));
+        signal(name, &format!("-{}", runner.id()));
+        let output = runner.wait_with_output().unwrap();
+        assert!(!output.status.success(), "{}", text(&output));
+        until_nothing_is_left(&test);
+    }
+}
+
+#[test]
+fn a_test_that_runs_into_the_runners_timeout_leaves_nothing() {
+    for grace in ["0s", "10s"] {
+        let run = Run::new();
+        let config = run.file("nextest.toml");
+        let timeout = format!("{{ period = \"3s\", terminate-after = 1, grace-period = \"{grace}\" }}");
+        std::fs::write(&config, format!("[profile.default]\nslow-timeout = {timeout}\n")).unwrap();
+        let arguments = ["nextest", "run", "--run-ignored", "all", "-E", "test(waits)"];
+        let runner = spawn(run.cargo(&arguments).arg("--config-file").arg(&config));
+        let test = waiting(&run);
+        let output = runner.wait_with_output().unwrap();
+        assert!(text(&output).contains("TIMEOUT"), "{}", text(&output));
+        until_nothing_is_left(&test);
+    }
+}
