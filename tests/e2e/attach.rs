@@ -8,8 +8,8 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use reaper_tests::engine;
 use reaper_tests::suite::{Run, text};
+use reaper_tests::{engine, until};
 
 /// Passes everything on, and keeps what clients sent.
 fn proxy(path: &Path) -> Arc<Mutex<Vec<u8>>> {
@@ -59,15 +59,21 @@ fn an_attach_is_one_look_at_the_engine_and_one_filter() {
     };
     attach(&format!("unix://{}", engine::SOCKET));
     let container = run.records()[0].reaper.clone();
-    let clients = |log: &str| log.matches("registered").count();
-    let before = clients(&engine::log(&container));
+    let registered = |expected: usize| {
+        // What a container writes reaches its log a moment later.
+        until("the reaper's log has the filter", Duration::from_secs(30), || {
+            let log = engine::log(&container);
+            let count = log.matches("registered").count();
+            if count == expected { Ok(()) } else { Err(log) }
+        });
+    };
+    registered(1);
 
     attach(&format!("unix://{}", socket.display()));
     assert_eq!(run.records()[1].reaper, container);
     let requests = String::from_utf8_lossy(&sent.lock().unwrap()).into_owned();
     let requests: Vec<_> = requests.lines().filter(|line| line.contains(" HTTP/1.")).collect();
     assert_eq!(requests, [format!("GET /containers/reaper_{session}/json HTTP/1.0")]);
-    let after = engine::log(&container);
-    assert_eq!(clients(&after), before + 1, "{after}");
+    registered(2);
     engine::until_gone(&session, Duration::from_secs(60));
 }
