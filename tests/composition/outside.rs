@@ -4,8 +4,7 @@
 //! A connection that the kernel calls established and the library holds has been acknowledged: the library
 //! returns no guard before. Rejected: asking the guard whether it is live, which is what is to be shown.
 
-use std::io::{Read as _, Write as _};
-use std::os::unix::net::UnixStream;
+use reaper_tests::engine;
 
 /// How many connections of this process lead to the reaper container of the session, if it runs.
 pub(crate) fn connections() -> usize {
@@ -14,22 +13,10 @@ pub(crate) fn connections() -> usize {
 }
 
 fn published_port(container: &str) -> Option<u16> {
-    let container = inspect(container)?;
+    let container = engine::inspect(&format!("/containers/{container}/json"))?;
     let is_running = container["State"]["Running"].as_bool()?;
     let port = container["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"].as_str()?;
     is_running.then(|| port.parse().expect("a port"))
-}
-
-fn inspect(container: &str) -> Option<serde_json::Value> {
-    let host = std::env::var("DOCKER_HOST").unwrap_or_else(|_| "unix:///var/run/docker.sock".to_owned());
-    let path = host.strip_prefix("unix://").expect("these tests run against a local engine");
-    let mut engine = UnixStream::connect(path).expect("the engine's socket");
-    // Version 1.0, so that the answer ends with the connection and comes in one piece.
-    write!(engine, "GET /containers/{container}/json HTTP/1.0\r\nHost: engine\r\n\r\n").expect("a request");
-    let mut answer = String::new();
-    engine.read_to_string(&mut answer).expect("an answer");
-    let (head, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    head.contains(" 200 ").then(|| serde_json::from_str(body).expect("JSON"))
 }
 
 /// Established connections of this process to the port, from the kernel's table.

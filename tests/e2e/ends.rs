@@ -3,18 +3,10 @@
 use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
-use reaper_tests::suite::{Record, Run, keepers, signal, spawn, text};
-use reaper_tests::{engine, until};
+use reaper_tests::engine;
+use reaper_tests::suite::{Record, Run, signal, spawn, text, until_no_keeper};
 
-const STARTED_WITHIN: Duration = Duration::from_secs(150);
 const GONE_WITHIN: Duration = Duration::from_secs(60);
-
-#[track_caller]
-fn waiting(run: &Run) -> Record {
-    until("the test that waits is there", STARTED_WITHIN, || {
-        run.records().into_iter().next().ok_or_else(|| "no record".to_owned())
-    })
-}
 
 #[track_caller]
 fn until_nothing_is_left(test: &Record) {
@@ -22,10 +14,7 @@ fn until_nothing_is_left(test: &Record) {
     let process = format!("/proc/{}/cmdline", test.pid);
     let command = std::fs::read_to_string(process).unwrap_or_default();
     assert!(!command.contains("waits"), "the test is still there: {command}");
-    until("the keeper is gone", Duration::from_secs(10), || {
-        let keepers = keepers(&test.session);
-        if keepers.is_empty() { Ok(()) } else { Err(format!("{keepers:?}")) }
-    });
+    until_no_keeper(&test.session);
 }
 
 /// As Ctrl-C does it in a terminal, where the runner's whole group gets the signal.
@@ -35,7 +24,7 @@ fn a_runner_that_is_interrupted_or_terminated_leaves_nothing() {
         let run = Run::new();
         let arguments = ["nextest", "run", "--run-ignored", "all", "-E", "test(waits)"];
         let runner = spawn(run.cargo(&arguments).process_group(0));
-        let test = waiting(&run);
+        let test = run.until_recorded("waits");
         assert!(engine::resources(&test.session).len() >= 5, "{:?}", engine::resources(&test.session));
         signal(name, &format!("-{}", runner.id()));
         let output = runner.wait_with_output().unwrap();
@@ -53,7 +42,7 @@ fn a_test_that_runs_into_the_runners_timeout_leaves_nothing() {
         std::fs::write(&config, format!("[profile.default]\nslow-timeout = {timeout}\n")).unwrap();
         let arguments = ["nextest", "run", "--run-ignored", "all", "-E", "test(waits)"];
         let runner = spawn(run.cargo(&arguments).arg("--config-file").arg(&config));
-        let test = waiting(&run);
+        let test = run.until_recorded("waits");
         let output = runner.wait_with_output().unwrap();
         assert!(text(&output).contains("TIMEOUT"), "{}", text(&output));
         until_nothing_is_left(&test);

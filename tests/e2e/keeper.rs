@@ -3,7 +3,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
-use reaper_tests::suite::{Record, Run, keepers, signal, spawn, text};
+use reaper_tests::suite::{Run, keepers, signal, spawn, text, until_no_keeper};
 use reaper_tests::{engine, until};
 
 const DEADLINE: Duration = Duration::from_secs(150);
@@ -16,26 +16,11 @@ fn gap(run: &Run, keeper: &str) -> std::process::Command {
     command
 }
 
-#[track_caller]
-fn until_no_keeper(session: &str) {
-    until("the keeper is gone", Duration::from_secs(10), || {
-        let keepers = keepers(session);
-        if keepers.is_empty() { Ok(()) } else { Err(format!("{keepers:?}")) }
-    });
-}
-
-#[track_caller]
-fn first_record(run: &Run) -> Record {
-    until("the first test has created everything", DEADLINE, || {
-        run.records().into_iter().next().ok_or_else(|| "no record".to_owned())
-    })
-}
-
 #[test]
 fn a_gap_between_tests_does_not_end_the_session() {
     let run = Run::new();
     let runner = spawn(&mut gap(&run, "on"));
-    let before = first_record(&run);
+    let before = run.until_recorded("before");
     // The test has ended or is about to; what holds the session is one keeper.
     assert_eq!(keepers(&before.session).len(), 1);
     let output = runner.wait_with_output().unwrap();
@@ -65,7 +50,7 @@ fn a_keeper_never_outlives_its_runner_nor_its_reaper() {
     let run = Run::new();
     let arguments = ["nextest", "run", "--run-ignored", "all", "-E", "test(waits)"];
     let mut runner = spawn(run.cargo(&arguments).process_group(0));
-    let test = first_record(&run);
+    let test = run.until_recorded("waits");
     let first = keepers(&test.session);
     assert_eq!(first.len(), 1, "{first:?}");
     let reaper = format!("/containers/{}/kill", test.reaper);
@@ -87,7 +72,7 @@ fn a_keeper_never_outlives_its_runner_nor_its_reaper() {
 fn a_killed_keeper_is_followed_by_another() {
     let run = Run::new();
     let mut runner = spawn(&mut gap(&run, "on"));
-    let before = first_record(&run);
+    let before = run.until_recorded("before");
     let keeper = keepers(&before.session).pop().expect("a keeper");
     signal("KILL", &keeper);
     until("the last test is over", DEADLINE, || {

@@ -123,7 +123,7 @@ fn a_killed_test_leaves_nothing() {
     let run = Run::new();
     let arguments = ["nextest", "run", "--run-ignored", "all", "--no-fail-fast", "-E", "not test(attaches)"];
     let runner = spawn(&mut run.cargo(&arguments));
-    let victim = waiting(&run);
+    let victim = run.until_recorded("waits");
     assert!(engine::resources(&victim.session).contains(&format!("container {}", victim.container)));
     signal("KILL", &victim.pid);
     let output = runner.wait_with_output().unwrap();
@@ -137,7 +137,7 @@ fn a_runner_killed_with_all_its_groups_leaves_nothing() {
     let run = Run::new();
     let arguments = ["nextest", "run", "--run-ignored", "all", "-E", "test(waits) + test(first)"];
     let mut runner = spawn(run.cargo(&arguments).process_group(0));
-    let victim = waiting(&run);
+    let victim = run.until_recorded("waits");
     // The containers of the session, its reaper, and the rest of `everything`.
     assert!(engine::resources(&victim.session).len() >= 5, "{:?}", engine::resources(&victim.session));
     signal("KILL", &format!("-{}", runner.id()));
@@ -154,7 +154,7 @@ fn a_killed_reaper_is_replaced_and_what_it_guarded_goes_all_the_same() {
     let mut test = run.binary("attribute");
     test.args(["--exact", "waits", "--include-ignored"]).env("TESTCONTAINERS_SESSION_ID", &session);
     let mut test = spawn(&mut test);
-    let victim = waiting(&run);
+    let victim = run.until_recorded("waits");
     let (status, answer) =
         engine::request("POST", &format!("/containers/{}/kill", victim.reaper), &Value::Null);
     assert_eq!(status, 204, "{answer}");
@@ -173,14 +173,4 @@ fn a_killed_reaper_is_replaced_and_what_it_guarded_goes_all_the_same() {
     test.kill().unwrap();
     test.wait().unwrap();
     engine::until_gone(&session, GONE_WITHIN);
-}
-
-/// The test that waits to be killed, once it has created everything.
-#[track_caller]
-fn waiting(run: &Run) -> Record {
-    until("the test that waits is there", STARTED_WITHIN, || {
-        let records = run.records();
-        let waits = records.iter().find(|record| record.test == "waits").cloned();
-        waits.ok_or_else(|| format!("{records:?}"))
-    })
 }

@@ -4,6 +4,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
+use std::time::Duration;
+
+use crate::until;
+
+const RECORDED_WITHIN: Duration = Duration::from_secs(150);
 
 /// A folder for one run: the suite's log lies in it. Removed when dropped.
 pub struct Run {
@@ -70,6 +75,21 @@ impl Run {
     pub fn records(&self) -> Vec<Record> {
         let text = std::fs::read_to_string(self.log()).unwrap_or_default();
         text.lines().map(Record::read).collect()
+    }
+
+    /// What a test has logged, once it has.
+    ///
+    /// # Panics
+    ///
+    /// When it has not within the time that a runner takes to get there.
+    #[track_caller]
+    #[must_use]
+    pub fn until_recorded(&self, test: &str) -> Record {
+        until(&format!("the test {test} has logged"), RECORDED_WITHIN, || {
+            let records = self.records();
+            let found = records.iter().find(|record| record.test == test).cloned();
+            found.ok_or_else(|| format!("{records:?}"))
+        })
     }
 
     /// A place for a file that belongs to this run.
@@ -147,6 +167,19 @@ pub fn keepers(session: &str) -> Vec<String> {
         std::fs::read(process.path().join("cmdline")).is_ok_and(|line| line == expected.as_bytes())
     });
     keepers.map(|process| process.file_name().to_string_lossy().into_owned()).collect()
+}
+
+/// Waits until a session has no keeper any more.
+///
+/// # Panics
+///
+/// When it still has one.
+#[track_caller]
+pub fn until_no_keeper(session: &str) {
+    until("the keeper is gone", Duration::from_secs(10), || {
+        let keepers = keepers(session);
+        if keepers.is_empty() { Ok(()) } else { Err(format!("{keepers:?}")) }
+    });
 }
 
 /// Sends a signal to a process, or to a group by its negative id.
