@@ -3,7 +3,7 @@
 //! A mistake says what to write instead. Rejected: checking while expanding, where the first mistake hides
 //! the rest and each needs its own way out.
 
-use crate::meaning::{Meaning, meaning, meaning_of_text};
+use crate::meaning::{Meaning, find, meaning_of_text};
 use crate::parse::{Function, Mistakes, Role};
 use crate::source::Surroundings;
 
@@ -64,7 +64,7 @@ pub(crate) fn check_in_module(function: &Function) -> syn::Result<()> {
 }
 
 fn registration(function: &Function, place: &Place) -> syn::Result<Registration> {
-    let below = |wanted| function.attributes.iter().find(|attribute| meaning(attribute) == wanted);
+    let below = |wanted| find(&function.attributes, wanted);
     if below(Meaning::Test).is_some() {
         return Ok(Registration::Below);
     }
@@ -115,7 +115,7 @@ fn check_qualifiers(function: &Function, mistakes: &mut Mistakes) {
 }
 
 fn check_attributes(function: &Function, place: &Place, mistakes: &mut Mistakes) {
-    let found = |wanted| function.attributes.iter().find(|attribute| meaning(attribute) == wanted);
+    let found = |wanted| find(&function.attributes, wanted);
     if let Some(again) = found(Meaning::Ours) {
         mistakes.add(name_span(again), "`#[with_reaper]` is given twice: once is enough for every case");
     }

@@ -20,7 +20,7 @@ use quote::{quote, quote_spanned};
 use syn::{Attribute, Ident};
 
 use crate::check::{self, Place, Registration, Runtimes};
-use crate::meaning::{Meaning, is_named, meaning};
+use crate::meaning::{Meaning, find, is_named, meaning};
 use crate::parse::{Arguments, Function, Member, Mistakes, Module, Parameter, Role};
 
 /// A test function under `#[with_reaper]`.
@@ -81,7 +81,7 @@ fn members_of(arguments: &Arguments, module: Module, found: &mut Found) -> Token
 }
 
 fn member_function(arguments: &Arguments, function: Function, found: &mut Found) -> TokenStream {
-    let has = |wanted| function.attributes.iter().any(|attribute| meaning(attribute) == wanted);
+    let has = |wanted| find(&function.attributes, wanted).is_some();
     found.test |= has(Meaning::Test) || has(Meaning::Ours);
     if !has(Meaning::Test) || has(Meaning::Ours) || has(Meaning::Template) {
         return verbatim(&function);

@@ -93,6 +93,11 @@ pub(crate) fn meaning_of_text(text: &str) -> Meaning {
     }
 }
 
+/// The first attribute with this meaning.
+pub(crate) fn find(attributes: &[Attribute], wanted: Meaning) -> Option<&Attribute> {
+    attributes.iter().find(|attribute| meaning(attribute) == wanted)
+}
+
 pub(crate) fn is_named(attribute: &Attribute, name: &str) -> bool {
     attribute.path().is_ident(name)
 }

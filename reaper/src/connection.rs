@@ -110,34 +110,29 @@ static SLOTS: Mutex<BTreeMap<SessionId, Slot>> = Mutex::new(BTreeMap::new());
 /// connection's thread.
 pub(crate) fn request(session: SessionId, config: Config, waiter: Waiter) {
     let mut slots = lock(&SLOTS);
-    match slots.get_mut(&session) {
+    let known = match slots.get_mut(&session) {
         Some(Slot::Acquiring { config: theirs, waiters }) if *theirs == config => {
             waiters.push(waiter);
             return;
         }
+        Some(Slot::Acquiring { .. }) => Some(Err(contradiction(&session))),
         Some(Slot::Live { config: theirs, connection }) => {
-            if let Some(connection) = connection.upgrade() {
-                let same = *theirs == config;
-                drop(slots);
-                return waiter(if same { Ok(connection) } else { Err(contradiction(&session)) });
-            }
+            let same = *theirs == config;
+            let live = connection.upgrade();
+            live.map(|connection| if same { Ok(connection) } else { Err(contradiction(&session)) })
         }
-        Some(Slot::Acquiring { .. }) => {
-            drop(slots);
-            return waiter(Err(contradiction(&session)));
-        }
-        Some(Slot::Failed { config: theirs, error }) if *theirs == config => {
-            let error = error.clone();
-            drop(slots);
-            return waiter(Err(error));
-        }
+        Some(Slot::Failed { config: theirs, error }) if *theirs == config => Some(Err(error.clone())),
         Some(Slot::Lost { error }) => {
             let error = error.clone();
             slots.remove(&session);
-            drop(slots);
-            return waiter(Err(error));
+            Some(Err(error))
         }
-        Some(Slot::Failed { .. }) | None => {}
+        Some(Slot::Failed { .. }) | None => None,
+    };
+    if let Some(outcome) = known {
+        // Not under the lock: a waiter is somebody else's code.
+        drop(slots);
+        return waiter(outcome);
     }
     let acquiring = Slot::Acquiring { config: config.clone(), waiters: vec![waiter] };
     slots.insert(session.clone(), acquiring);
@@ -179,9 +174,17 @@ fn hold(session: SessionId, config: Config) {
             line: Arc::clone(&supervisor.line),
             requests,
         });
+        // The first test of a session may be over before a keeper is there, so it waits. For the others
+        // there is one usually, and they go on meanwhile.
+        if supervisor.created {
+            leave_keeper(&supervisor.plan, &supervisor.stream);
+        }
         hand_out(session, config, &connection);
         // The guards keep it from here on; while the thread did, the connection would never close.
         drop(connection);
+        if !supervisor.created {
+            leave_keeper(&supervisor.plan, &supervisor.stream);
+        }
         supervisor.run(&mut requested).await;
     });
 }
@@ -211,6 +214,8 @@ struct Supervisor {
     engine: BollardEngine,
     plan: Plan,
     stream: TcpStream,
+    /// Whether the reaper first acquired was made by this process.
+    created: bool,
     /// Everything registered, in order: what has to be said again to a new reaper.
     filters: Vec<Filter>,
     line: Arc<Mutex<Line>>,
@@ -241,16 +246,10 @@ impl Supervisor {
         // From here on its absence is a thing that passes.
         plan.endpoint.probed = true;
         let line = Line { container, socket: second(&stream)?, released: false };
-        if created {
-            // Before the first test goes on, since it may be over before a keeper is there.
-            leave_keeper(&plan, &stream);
-        }
-        Ok(Self { engine, plan, stream, filters, line: Arc::new(Mutex::new(line)) })
+        Ok(Self { engine, plan, stream, created, filters, line: Arc::new(Mutex::new(line)) })
     }
 
     async fn run(mut self, requested: &mut UnboundedReceiver<Request>) {
-        // Usually there is one; the test that was waiting has gone on already.
-        leave_keeper(&self.plan, &self.stream);
         let mut byte = [0];
         loop {
             tokio::select! {

@@ -4,8 +4,6 @@
 //! code, here, and can change without a test being compiled differently. Rejected: writing the behaviour
 //! into the expansion, where it would be compiled once per test and could not be tested but by expanding.
 
-use std::error::Error as _;
-use std::fmt::Write as _;
 use std::panic::Location;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
@@ -152,13 +150,7 @@ fn lock() -> std::sync::MutexGuard<'static, Current> {
 
 /// The error with its causes: at full length the first time, later by reference.
 fn describe(error: &Error, place: &'static Location<'static>) -> String {
-    let mut text = format!("no reaper for this test: {error}");
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        // Writing to a string does not fail.
-        let _ = write!(text, "\n  because: {error}");
-        cause = error.source();
-    }
+    let text = format!("no reaper for this test: {}", error.report());
     let (first, first_place) = FIRST_FAILURE.get_or_init(|| (text.clone(), place));
     if *first == text && !std::ptr::eq(*first_place, place) {
         return format!("no reaper for this test, for the reason given in full by the test at {first_place}");

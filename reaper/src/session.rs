@@ -9,7 +9,7 @@
 //! All of it is read when the binary is loaded, before a test can change the environment and before a
 //! parent can die and hand its children to another.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
@@ -54,11 +54,7 @@ impl SessionId {
             hash.update([0]);
             hash.update(part);
         }
-        let hex = hash.finalize().iter().fold(String::with_capacity(64), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        });
+        let hex: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         Self(hex.into())
     }
 }
