@@ -3,6 +3,7 @@
 //! Everything printed was read from the engine or from nextest; nothing is known beforehand.
 
 use std::collections::BTreeSet;
+use std::io::IsTerminal as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,14 +20,20 @@ const VICTIM: &str = "example.killed.pid";
 const GONE_WITHIN: Duration = Duration::from_secs(40);
 
 pub(crate) fn run() -> Result<(), String> {
-    println!("==> building the examples");
-    let built =
-        cargo(&["nextest", "run", "-p", "reaper-examples", "--no-run"]).stderr(Stdio::null()).status();
-    if !built.is_ok_and(|status| status.success()) {
+    println!("==> building the examples (the first time about a minute on two cores)");
+    let mut build = cargo(&["nextest", "run", "-p", "reaper-examples", "--no-run"]);
+    if !std::io::stderr().is_terminal() {
+        build.stderr(Stdio::null());
+    }
+    let status = build.status();
+    if !status.is_ok_and(|status| status.success()) {
         return Err("the examples do not build; see `cargo nextest run -p reaper-examples`".into());
     }
     let before = ids(&engine::containers(SESSION)?);
     println!("==> cargo nextest run -p reaper-examples --run-ignored all");
+    println!(
+        "    one of these tests will be killed with SIGKILL, so one will fail: that is the demonstration\n"
+    );
     let mut arguments = vec!["nextest", "run", "-p", "reaper-examples", "--run-ignored", "all"];
     arguments.extend(["--no-fail-fast", "--hide-progress-bar"]);
     let mut runner =
@@ -52,6 +59,7 @@ pub(crate) fn run() -> Result<(), String> {
     let Some((victim, pid)) = killed else { return Err(format!("no test was there to be killed ({ended})")) };
     let pid = pid?;
 
+    println!("\nthe one failure is the test process {pid}, which this demonstration killed");
     println!("\nstarted by this run, as the engine saw it:");
     for container in &seen {
         let role = if label(container, REAPER).is_some() {
@@ -81,7 +89,10 @@ pub(crate) fn run() -> Result<(), String> {
         }
         std::thread::sleep(Duration::from_millis(100));
     }
-    println!("{:.1} s after the run: nothing of it is left on the engine", began.elapsed().as_secs_f64());
+    println!(
+        "{:.1} s after the run: no container of it is left on the engine",
+        began.elapsed().as_secs_f64()
+    );
     Ok(())
 }
 
