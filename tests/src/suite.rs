@@ -70,6 +70,14 @@ impl Run {
         command
     }
 
+    /// Any program, in the same environment.
+    #[must_use]
+    pub fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        self.clean(&mut command);
+        command
+    }
+
     /// What the suite's tests have logged so far.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
