@@ -18,7 +18,7 @@ fn a_wrapper_around_the_runner_changes_nothing() {
     let mut wrapper = run.command("sh");
     // The shell goes on for a while after the runner has ended, as a script with more to do would.
     wrapper
-        .args(["-c", "\"$@\" && echo over && sleep 30", "sh"])
+        .args(["-c", "\"$@\" && echo over && exec sleep 30", "sh"])
         .arg(nextest.get_program())
         .args(nextest.get_args());
     let mut wrapper = spawn(&mut wrapper);
