@@ -21,7 +21,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::engine::{Container, Engine, Refusal, State};
+use crate::engine::{Container, Engine, Published, Refusal, State};
 use crate::error::{Cause, Error, Result};
 use crate::image::Image;
 use crate::labels::{Filter, REAPER};
@@ -236,10 +236,11 @@ impl<'a, E: Engine> Search<'a, E> {
     }
 
     async fn connect(&mut self, container: Container) -> Result<Round<E::Stream>> {
-        let Some(port) = container.port else {
+        let Some(published) = container.published else {
             return Ok(Round::Later(cause("the reaper's port is not published yet".into())));
         };
-        match timeout(self.patience, self.register(port)).await {
+        let port = published.port;
+        match timeout(self.patience, self.register(&published)).await {
             Ok(Ok(stream)) => {
                 let created = self.created.as_deref() == Some(container.id.as_str());
                 Ok(Round::Acquired(Acquired { stream, container: container.id, created }))
@@ -254,9 +255,10 @@ impl<'a, E: Engine> Search<'a, E> {
         }
     }
 
-    async fn register(&self, port: u16) -> Result<E::Stream> {
+    async fn register(&self, reaper: &Published) -> Result<E::Stream> {
+        let port = reaper.port;
         let failed = |source: Cause| Error::Engine { operation: format!("connect to port {port}"), source };
-        let mut stream = self.engine.dial(port).await.map_err(|error| failed(Arc::new(error)))?;
+        let mut stream = self.engine.dial(reaper).await.map_err(|error| failed(Arc::new(error)))?;
         for filter in self.filters {
             wire::register(&mut stream, filter).await.map_err(|error| match error {
                 WireError::Refused { answer } => Error::FilterRefused { filter: filter.to_string(), answer },

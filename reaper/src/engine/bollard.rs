@@ -24,7 +24,7 @@ use tokio::net::TcpStream;
 
 use super::discover::{Endpoint, Place};
 use super::look_up::look_up;
-use super::{Container, ContainerSpec, Engine, RYUK_PORT, Refusal};
+use super::{Container, ContainerSpec, Engine, Published, RYUK_PORT, RYUK_PORT_NAME, Refusal};
 use crate::error::{Error, Result};
 
 /// For one request; loading and pulling stream, and are bounded by whoever waits for them.
@@ -42,12 +42,15 @@ pub(crate) struct BollardEngine {
     place: Place,
     /// Where published ports are reached.
     host: String,
+    /// Whether that is this host.
+    local: bool,
 }
 
 impl BollardEngine {
     /// An engine at this endpoint; nothing is sent yet.
     pub(crate) fn new(endpoint: &Endpoint) -> Self {
-        Self { docker: OnceCell::new(), place: endpoint.place.clone(), host: endpoint.host.clone() }
+        let Endpoint { place, host, local, .. } = endpoint.clone();
+        Self { docker: OnceCell::new(), place, host, local }
     }
 
     /// The client, made when it is first needed: most test processes need the look-up alone.
@@ -173,8 +176,16 @@ impl Engine for BollardEngine {
         Ok(())
     }
 
-    async fn dial(&self, port: u16) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect((self.host.as_str(), port)).await?;
+    async fn dial(&self, reaper: &Published) -> io::Result<TcpStream> {
+        let stream = match (TcpStream::connect((self.host.as_str(), reaper.port)).await, reaper.address) {
+            (Ok(stream), _) => stream,
+            // A published port is served by a process of the engine's, which may be gone while the reaper
+            // is not. Only where the container's network is this host's: elsewhere its address is another's.
+            (Err(refused), Some(address)) if self.local => {
+                TcpStream::connect((address, RYUK_PORT)).await.map_err(|_| refused)?
+            }
+            (Err(refused), _) => return Err(refused),
+        };
         stream.set_nodelay(true)?;
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
@@ -188,7 +199,7 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
         auto_remove: Some(true),
         binds: Some(vec![format!("{}:/var/run/docker.sock", spec.socket)]),
         network_mode: Some(spec.network.clone()),
-        port_bindings: Some(HashMap::from([(RYUK_PORT.to_owned(), Some(vec![binding]))])),
+        port_bindings: Some(HashMap::from([(RYUK_PORT_NAME.to_owned(), Some(vec![binding]))])),
         privileged: Some(spec.privileged),
         ..if spec.hardened { hardened() } else { HostConfig::default() }
     };
@@ -198,7 +209,7 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
         image: Some(spec.image.clone()),
         labels: Some(spec.labels.clone().into_iter().collect()),
         env: Some(spec.environment.clone()),
-        exposed_ports: Some(vec![RYUK_PORT.to_owned()]),
+        exposed_ports: Some(vec![RYUK_PORT_NAME.to_owned()]),
         host_config: Some(host),
         networking_config: (!spec.further_networks.is_empty())
             .then_some(NetworkingConfig { endpoints_config: Some(networks) }),

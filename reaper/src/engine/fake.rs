@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
 
-use super::{Container, ContainerSpec, Engine, Refusal, State};
+use super::{Container, ContainerSpec, Engine, Published, Refusal, State};
 use crate::error::{Error, Result};
 use crate::labels::REAPER;
 
@@ -75,7 +75,7 @@ pub(crate) fn reaper(id: &str, state: State) -> Container {
         image: "ryuk".into(),
         state,
         labels: HashMap::from([(REAPER.into(), "true".into())]),
-        port: (state == State::Running).then_some(PORT),
+        published: (state == State::Running).then_some(Published { port: PORT, address: None }),
     }
 }
 
@@ -177,7 +177,7 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
-    async fn dial(&self, _port: u16) -> io::Result<DuplexStream> {
+    async fn dial(&self, _reaper: &Published) -> io::Result<DuplexStream> {
         let answer = {
             let mut world = self.0.borrow_mut();
             world.requests.push("dial");

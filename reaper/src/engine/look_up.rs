@@ -6,13 +6,14 @@
 
 use std::collections::HashMap;
 use std::io;
+use std::net::IpAddr;
 
 use serde::Deserialize;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::discover::Place;
-use super::{Container, RYUK_PORT, State};
+use super::{Container, Published, RYUK_PORT_NAME, State};
 
 /// Finds a container by its exact name.
 pub(crate) async fn look_up(place: &Place, name: &str) -> io::Result<Option<Container>> {
@@ -84,6 +85,14 @@ struct FoundConfig {
 #[serde(rename_all = "PascalCase")]
 struct FoundNetwork {
     ports: Option<HashMap<String, Option<Vec<FoundBinding>>>>,
+    networks: Option<HashMap<String, FoundAddress>>,
+}
+
+#[derive(Deserialize)]
+struct FoundAddress {
+    /// Empty while the container does not run.
+    #[serde(default, rename = "IPAddress")]
+    address: String,
 }
 
 #[derive(Deserialize)]
@@ -94,14 +103,18 @@ struct FoundBinding {
 
 impl From<Found> for Container {
     fn from(found: Found) -> Self {
-        let ports = found.network_settings.ports.unwrap_or_default();
-        let bindings = ports.get(RYUK_PORT).and_then(Option::as_deref).unwrap_or_default();
+        let FoundNetwork { ports, networks } = found.network_settings;
+        let ports = ports.unwrap_or_default();
+        let bindings = ports.get(RYUK_PORT_NAME).and_then(Option::as_deref).unwrap_or_default();
+        let port = bindings.iter().find_map(|binding| binding.host_port.parse().ok());
+        let networks = networks.unwrap_or_default();
+        let address = networks.values().find_map(|network| network.address.parse::<IpAddr>().ok());
         Self {
             id: found.id,
             image: found.config.image,
             state: state(&found.state.status),
             labels: found.config.labels.unwrap_or_default(),
-            port: bindings.iter().find_map(|binding| binding.host_port.parse().ok()),
+            published: port.map(|port| Published { port, address }),
         }
     }
 }
@@ -127,7 +140,8 @@ mod tests {
     fn described(status: &str, ports: &str) -> Container {
         let body = format!(
             "{{\"Id\":\"abc\",\"State\":{{\"Status\":{status:?},\"Pid\":1}},\"Config\":{{\"Image\":\"i:1\",\
-             \"Labels\":{{\"a\":\"b\"}}}},\"NetworkSettings\":{{\"Ports\":{ports}}},\"Mounts\":[]}}"
+             \"Labels\":{{\"a\":\"b\"}}}},\"NetworkSettings\":{{\"Ports\":{ports},\"Networks\":{{\"bridge\":\
+             {{\"IPAddress\":\"172.17.0.2\"}}}}}},\"Mounts\":[]}}"
         );
         read(&answer("200 OK", &body)).unwrap().unwrap()
     }
@@ -137,14 +151,15 @@ mod tests {
         let ports = "{\"8080/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"32768\"}],\"1/tcp\":null}";
         let container = described("running", ports);
         assert_eq!((container.id.as_str(), container.image.as_str()), ("abc", "i:1"));
-        assert_eq!((container.state, container.port), (State::Running, Some(32768)));
+        let published = Published { port: 32768, address: Some([172, 17, 0, 2].into()) };
+        assert_eq!((container.state, container.published), (State::Running, Some(published)));
         assert_eq!(container.labels["a"], "b");
     }
 
     #[test]
     fn a_port_that_is_not_published_yet_is_none() {
         for ports in ["null", "{}", "{\"8080/tcp\":null}", "{\"8080/tcp\":[]}"] {
-            assert_eq!(described("created", ports).port, None, "{ports}");
+            assert_eq!(described("created", ports).published, None, "{ports}");
         }
     }
 

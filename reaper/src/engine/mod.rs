@@ -13,6 +13,7 @@ mod look_up;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::net::IpAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
@@ -45,8 +46,8 @@ pub(crate) trait Engine {
     async fn load(&self, archive: &'static [u8]) -> Result<()>;
     /// Brings an image to the engine from its registry.
     async fn pull(&self, image: &str) -> Result<()>;
-    /// Connects to the port that the container publishes.
-    async fn dial(&self, port: u16) -> io::Result<Self::Stream>;
+    /// Connects to the port of the reaper in this container.
+    async fn dial(&self, reaper: &Published) -> io::Result<Self::Stream>;
 }
 
 /// A container as the engine describes it.
@@ -56,8 +57,18 @@ pub(crate) struct Container {
     pub(crate) image: String,
     pub(crate) state: State,
     pub(crate) labels: HashMap<String, String>,
-    /// The host's port under which the reaper's is published, while it is.
-    pub(crate) port: Option<u16>,
+    /// Where the reaper's port is reached, while it is published.
+    pub(crate) published: Option<Published>,
+}
+
+/// The ways to a container's port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// The engine's host's port under which it is published.
+    pub(crate) port: u16,
+    /// The container's own address, where it has one: the way that is left when the process that serves
+    /// the published port is gone.
+    pub(crate) address: Option<IpAddr>,
 }
 
 /// Where a container is in its life.
@@ -106,4 +117,6 @@ pub(crate) struct ContainerSpec {
 }
 
 /// The port on which every Ryuk listens.
-pub(crate) const RYUK_PORT: &str = "8080/tcp";
+pub(crate) const RYUK_PORT: u16 = 8080;
+/// The same as the engine writes it.
+pub(crate) const RYUK_PORT_NAME: &str = "8080/tcp";
