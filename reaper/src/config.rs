@@ -42,6 +42,26 @@ impl Found {
     }
 }
 
+/// What is to stay for debugging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Nothing,
+    /// Everything that tests create.
+    Always,
+    /// What the tests of a process create, unless they all pass.
+    OnFailure,
+}
+
+/// What a session removes of earlier ones that nobody else will.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sweep {
+    Nothing,
+    /// What lost its reaper.
+    Orphans,
+    /// The same and what was kept for debugging.
+    All,
+}
+
 /// The settings of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
@@ -67,6 +87,10 @@ pub(crate) struct Config {
     pub(crate) network: Option<String>,
     /// `REAPER_KEEPER`: whether a keeper may be left behind where the runner is known.
     pub(crate) keeper: bool,
+    /// `REAPER_KEEP`: what is to stay for debugging.
+    pub(crate) keep: Keep,
+    /// `REAPER_SWEEP`: what is removed of earlier sessions.
+    pub(crate) sweep: Sweep,
     /// `REAPER_ACQUIRE_TIMEOUT`: how long to look up or create.
     pub(crate) acquire_timeout: Duration,
     /// The user's home, where rootless engines keep their sockets.
@@ -74,6 +98,11 @@ pub(crate) struct Config {
     /// `XDG_RUNTIME_DIR`, likewise.
     pub(crate) runtime_directory: Option<PathBuf>,
 }
+
+const KEEPS: [(&str, Keep); 3] =
+    [("never", Keep::Nothing), ("always", Keep::Always), ("on-failure", Keep::OnFailure)];
+const SWEEPS: [(&str, Sweep); 3] =
+    [("off", Sweep::Nothing), ("orphans", Sweep::Orphans), ("all", Sweep::All)];
 
 /// What the server understands and how each value has to look.
 const RYUK_SETTINGS: [(&str, &str, Kind); 8] = [
@@ -135,6 +164,8 @@ impl Config {
             ryuk,
             network: None,
             keeper: sources.switch(&["REAPER_KEEPER"], "reaper.keeper", true)?,
+            keep: sources.choice("REAPER_KEEP", "reaper.keep", Keep::Nothing, &KEEPS)?,
+            sweep: sources.choice("REAPER_SWEEP", "reaper.sweep", Sweep::Orphans, &SWEEPS)?,
             acquire_timeout: match sources.find(&["REAPER_ACQUIRE_TIMEOUT"], &["reaper.acquire.timeout"]) {
                 Some(found) => positive(&found)?,
                 None => ACQUIRE_TIMEOUT,
@@ -209,6 +240,22 @@ impl Sources<'_> {
         })
     }
 
+    /// One of a few words.
+    fn choice<T: Copy>(
+        &self,
+        variable: &str,
+        property: &str,
+        default: T,
+        choices: &[(&str, T)],
+    ) -> Result<T> {
+        let Some(found) = self.find(&[variable], &[property]) else { return Ok(default) };
+        let chosen = choices.iter().find(|(word, _)| found.value.eq_ignore_ascii_case(word));
+        chosen.map(|(_, choice)| *choice).ok_or_else(|| {
+            let words: Vec<_> = choices.iter().map(|(word, _)| *word).collect();
+            found.refuse(format!("one of {}", words.join(", ")))
+        })
+    }
+
     fn switch(&self, variables: &[&str], property: &str, default: bool) -> Result<bool> {
         self.find(variables, &[property]).map_or(Ok(default), |found| truth(&found))
     }
@@ -262,6 +309,7 @@ mod tests {
         let config = config(&[], "").unwrap();
         assert!(!config.disabled && !config.privileged && config.keeper);
         assert_eq!(config.acquire_timeout, Duration::from_secs(60));
+        assert_eq!((config.keep, config.sweep), (Keep::Nothing, Sweep::Orphans));
         assert!(config.ryuk.is_empty());
     }
 
@@ -300,6 +348,8 @@ mod tests {
             ("RYUK_REMOVE_RETRIES", "many"),
             ("TESTCONTAINERS_RYUK_DISABLED", "maybe"),
             ("REAPER_ACQUIRE_TIMEOUT", "0s"),
+            ("REAPER_KEEP", "sometimes"),
+            ("REAPER_SWEEP", "yes"),
         ] {
             let text = config(&[(name, value)], "").unwrap_err().to_string();
             for part in [name, "the environment", value] {

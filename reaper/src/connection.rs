@@ -3,14 +3,18 @@
 //! It lives on a thread of its own with its own runtime, because a test may have no runtime, one with
 //! paused time, or one that ends before the guard does. It waits for two things: a guard asking for
 //! something, and the end of the stream, which can only mean that the reaper is gone; then the reaper is
-//! acquired again and every filter sent again. A static that keeps the connection was rejected: statics
-//! are never dropped, and a test run in one process should let go when its last test ends.
+//! acquired again and every filter sent again. A task on the runtime of the first test that asks was rejected:
+//! it ends with that test.
+
+mod slots;
 
 use std::cell::OnceCell;
-use std::collections::BTreeMap;
-use std::net::Shutdown;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use socket2::{SockRef, Socket};
 use tokio::io::AsyncReadExt as _;
@@ -18,19 +22,25 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use crate::acquire::{Acquired, acquire};
-use crate::config::Config;
+use crate::config::{Config, Keep};
 use crate::engine::BollardEngine;
-use crate::engine::discover::{Endpoint, discover, likely};
+use crate::engine::discover::{Endpoint, Place, discover, likely};
 use crate::error::{Error, Result};
 #[cfg(unix)]
 use crate::keeper;
-use crate::labels::Filter;
+use crate::labels::{Filter, KEEP};
+use crate::outcome;
+use crate::owner::Owner;
+use crate::reap::{Reaped, reap};
 use crate::session::SessionId;
 use crate::spec::Plan;
+use crate::sweep::{self, Orphans};
 use crate::wire::{self, WireError};
 
-/// Called with the outcome of the attempt it waited for.
-pub(crate) type Waiter = Box<dyn FnOnce(Result<Arc<Connection>>) + Send>;
+pub(crate) use self::slots::{current, request};
+
+/// For a last word to the reaper in the drop of the last guard.
+const RELEASED_WITHIN: Duration = Duration::from_secs(5);
 
 /// A live connection; it closes when the last handle is dropped, and before that drop returns.
 #[derive(Debug)]
@@ -39,6 +49,8 @@ pub(crate) struct Connection {
     pub(crate) endpoint: String,
     line: Arc<Mutex<Line>>,
     requests: UnboundedSender<Request>,
+    /// With `REAPER_KEEP=on-failure`: what is created over this connection, registered if all goes well.
+    passing: Option<Filter>,
 }
 
 /// What the thread and the handles both have to know of the stream that is open now.
@@ -47,15 +59,32 @@ struct Line {
     container: String,
     /// The thread's stream once more, to close it from elsewhere.
     socket: Socket,
+    reaper: SocketAddr,
     /// No handle is left, so an end of the stream is no loss.
     released: bool,
 }
 
-/// One more filter, and who wants to know that it was acknowledged.
-struct Request {
-    filter: Filter,
-    answer: std::sync::mpsc::SyncSender<Result<()>>,
+impl Line {
+    fn new(container: String, stream: &TcpStream) -> Result<Self> {
+        let ends = || Ok((SockRef::from(stream).try_clone()?, stream.peer_addr()?));
+        let (socket, reaper) = ends().map_err(|source: io::Error| Error::Engine {
+            operation: "hold the connection".into(),
+            source: Arc::new(source),
+        })?;
+        Ok(Self { container, socket, reaper, released: false })
+    }
 }
+
+/// What a handle asks of the thread, and who wants to know when it is done.
+enum Request {
+    /// One more filter.
+    Also(Filter, Answer<()>),
+    /// The removing of everything that this process registered.
+    Reap(Answer<Reaped>),
+}
+
+/// Called with the outcome.
+pub(crate) type Answer<T> = Box<dyn FnOnce(Result<T>) + Send>;
 
 impl Connection {
     /// The id of the container at the other end, which a restored connection changes.
@@ -66,9 +95,30 @@ impl Connection {
     /// Registers one more filter; returns when it was acknowledged.
     pub(crate) fn also(&self, filter: Filter) -> Result<()> {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        let lost = || Error::Lost { source: Arc::new(ended()) };
-        self.requests.send(Request { filter, answer }).map_err(|_| lost())?;
-        answered.recv().map_err(|_| lost())?
+        self.ask(Request::Also(filter, Box::new(move |outcome| drop(answer.send(outcome)))))?;
+        answered.recv().map_err(|_| ended())?
+    }
+
+    /// Has everything removed that this process registered.
+    pub(crate) fn reap(&self, answer: Answer<Reaped>) -> Result<()> {
+        self.ask(Request::Reap(answer))
+    }
+
+    /// What marks a resource as one that stays, where this connection's do.
+    pub(crate) fn keep_mark(&self) -> Option<&str> {
+        self.passing.as_ref()?.labels().find(|(key, _)| *key == KEEP).map(|(_, mark)| mark)
+    }
+
+    fn ask(&self, request: Request) -> Result<()> {
+        self.requests.send(request).map_err(|_| ended())
+    }
+
+    /// Has what was created over this connection removed with the session after all.
+    fn release(&self, filter: &Filter) -> io::Result<()> {
+        let reaper = lock(&self.line).reaper;
+        let stream = std::net::TcpStream::connect_timeout(&reaper, RELEASED_WITHIN)?;
+        stream.set_read_timeout(Some(RELEASED_WITHIN))?;
+        wire::register_blocking(&stream, &wire::encode(filter))
     }
 }
 
@@ -76,6 +126,11 @@ impl Drop for Connection {
     /// Closes the stream here and not on the thread, which may have to wait for a processor while the
     /// test that dropped the guard goes on.
     fn drop(&mut self) {
+        if let Some(filter) = self.passing.as_ref().filter(|_| outcome::all_passed())
+            && let Err(error) = self.release(filter)
+        {
+            tracing::warn!(%filter, %error, "what passing tests created stays, too");
+        }
         let mut line = lock(&self.line);
         line.released = true;
         // Fails only where the other end was faster.
@@ -83,76 +138,11 @@ impl Drop for Connection {
     }
 }
 
-/// What this process has for a session.
-enum Slot {
-    Acquiring {
-        config: Config,
-        waiters: Vec<Waiter>,
-    },
-    Live {
-        config: Config,
-        connection: Weak<Connection>,
-    },
-    /// It could not be had: kept, so that a hundred tests do not each wait for the same deadline.
-    Failed {
-        config: Config,
-        error: Error,
-    },
-    /// It was had, lost, and not restored: told to the next who asks, who may then try anew.
-    Lost {
-        error: Error,
-    },
-}
-
-static SLOTS: Mutex<BTreeMap<SessionId, Slot>> = Mutex::new(BTreeMap::new());
-
-/// Asks for the process's connection; the waiter is called at once where there is one, else by the
-/// connection's thread.
-pub(crate) fn request(session: SessionId, config: Config, waiter: Waiter) {
-    let mut slots = lock(&SLOTS);
-    let known = match slots.get_mut(&session) {
-        Some(Slot::Acquiring { config: theirs, waiters }) if *theirs == config => {
-            waiters.push(waiter);
-            return;
-        }
-        Some(Slot::Acquiring { .. }) => Some(Err(contradiction(&session))),
-        Some(Slot::Live { config: theirs, connection }) => {
-            let same = *theirs == config;
-            let live = connection.upgrade();
-            live.map(|connection| if same { Ok(connection) } else { Err(contradiction(&session)) })
-        }
-        Some(Slot::Failed { config: theirs, error }) if *theirs == config => Some(Err(error.clone())),
-        Some(Slot::Lost { error }) => {
-            let error = error.clone();
-            slots.remove(&session);
-            Some(Err(error))
-        }
-        Some(Slot::Failed { .. }) | None => None,
-    };
-    if let Some(outcome) = known {
-        // Not under the lock: a waiter is somebody else's code.
-        drop(slots);
-        return waiter(outcome);
-    }
-    let acquiring = Slot::Acquiring { config: config.clone(), waiters: vec![waiter] };
-    slots.insert(session.clone(), acquiring);
-    drop(slots);
-    start(session, config);
-}
-
-/// The live connection of a session, if this process has one.
-pub(crate) fn current(session: &SessionId) -> Option<Arc<Connection>> {
-    match lock(&SLOTS).get(session) {
-        Some(Slot::Live { connection, .. }) => connection.upgrade(),
-        _ => None,
-    }
-}
-
 fn start(session: SessionId, config: Config) {
     let (for_thread, settings) = (session.clone(), config.clone());
     let spawned = thread::Builder::new().name("reaper".into()).spawn(move || hold(for_thread, settings));
     if let Err(error) = spawned {
-        fail(session, config, &Error::Thread { source: Arc::new(error) });
+        slots::fail(session, config, &Error::Thread { source: Arc::new(error) });
     }
 }
 
@@ -161,53 +151,59 @@ fn hold(session: SessionId, config: Config) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
-        Err(error) => return fail(session, config, &Error::Thread { source: Arc::new(error) }),
+        Err(error) => return slots::fail(session, config, &Error::Thread { source: Arc::new(error) }),
     };
     runtime.block_on(async {
-        let supervisor = match Supervisor::new(&session, config.clone()).await {
+        let mut supervisor = match Supervisor::new(&session, config.clone()).await {
             Ok(supervisor) => supervisor,
-            Err(error) => return fail(session, config, &error),
+            Err(error) => return slots::fail(session, config, &error),
         };
         let (requests, mut requested) = unbounded_channel();
         let connection = Arc::new(Connection {
             endpoint: supervisor.plan.endpoint.place.to_string(),
             line: Arc::clone(&supervisor.line),
             requests,
+            passing: passing(&supervisor.plan),
         });
         // The first test of a session may be over before a keeper is there, so it waits. For the others
         // there is one usually, and they go on meanwhile.
         if supervisor.created {
             leave_keeper(&supervisor.plan, &supervisor.stream);
         }
-        hand_out(session, config, &connection);
+        slots::hand_out(session, config, &connection);
+        let engine = supervisor.plan.endpoint.place.clone();
+        let orphans = std::mem::take(&mut supervisor.orphans);
         // The guards keep it from here on; while the thread did, the connection would never close.
         drop(connection);
         if !supervisor.created {
             leave_keeper(&supervisor.plan, &supervisor.stream);
         }
-        supervisor.run(&mut requested).await;
+        tokio::select! {
+            () = supervisor.run(&mut requested) => {}
+            // Goes on for as long as the process holds its connection anyway; the reaper has been told.
+            () = remove(orphans, &engine) => unreachable!("it never returns"),
+        }
     });
 }
 
-fn hand_out(session: SessionId, config: Config, connection: &Arc<Connection>) {
-    let live = Slot::Live { config, connection: Arc::downgrade(connection) };
-    for waiter in settle(session, live) {
-        waiter(Ok(Arc::clone(connection)));
+/// Removes them, and then waits to be dropped.
+async fn remove(orphans: Orphans, engine: &Place) {
+    if !orphans.is_empty() {
+        orphans.remove(engine).await;
     }
+    std::future::pending::<()>().await;
 }
 
-fn fail(session: SessionId, config: Config, error: &Error) {
-    for waiter in settle(session, Slot::Failed { config, error: error.clone() }) {
-        waiter(Err(error.clone()));
+/// The filter for what is created over one connection, where it depends on the tests what becomes of it.
+fn passing(plan: &Plan) -> Option<Filter> {
+    /// Connections of this process follow one another, and each has tests of its own.
+    static CONNECTIONS: AtomicU32 = AtomicU32::new(1);
+    if plan.config.keep != Keep::OnFailure {
+        return None;
     }
-}
-
-/// Puts the outcome in the slot and gives back who waited for it.
-fn settle(session: SessionId, outcome: Slot) -> Vec<Waiter> {
-    match lock(&SLOTS).insert(session, outcome) {
-        Some(Slot::Acquiring { waiters, .. }) => waiters,
-        _ => Vec::new(),
-    }
+    let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
+    let process = Owner::this().unwrap_or_else(|| std::process::id().to_string());
+    Some(Filter::of_session(plan.session.as_str(), KEEP, &format!("on-failure.{number}.{process}")))
 }
 
 struct Supervisor {
@@ -218,6 +214,8 @@ struct Supervisor {
     created: bool,
     /// Everything registered, in order: what has to be said again to a new reaper.
     filters: Vec<Filter>,
+    /// What the creator of a reaper found of earlier sessions.
+    orphans: Orphans,
     line: Arc<Mutex<Line>>,
 }
 
@@ -236,7 +234,7 @@ impl Supervisor {
     async fn at(session: &SessionId, config: Config, endpoint: Endpoint) -> Result<Self> {
         let engine = BollardEngine::new(&endpoint);
         let mut plan = Plan { session: session.clone(), config, endpoint, runner: OnceCell::new() };
-        let filters = vec![Filter::session(session)];
+        let filters = vec![plan.filter()];
         let Acquired { stream, container, created } = acquire(&engine, &plan, &filters).await?;
         if created {
             tracing::info!(%session, container, "reaper created");
@@ -245,8 +243,28 @@ impl Supervisor {
         }
         // From here on its absence is a thing that passes.
         plan.endpoint.probed = true;
-        let line = Line { container, socket: second(&stream)?, released: false };
-        Ok(Self { engine, plan, stream, created, filters, line: Arc::new(Mutex::new(line)) })
+        let line = Arc::new(Mutex::new(Line::new(container, &stream)?));
+        let orphans = Orphans::default();
+        let mut supervisor = Self { engine, plan, stream, created, filters, orphans, line };
+        if created {
+            supervisor.look_for_orphans().await;
+        }
+        Ok(supervisor)
+    }
+
+    /// Finds what earlier sessions left, and tells the reaper, since this process may be a short one.
+    async fn look_for_orphans(&mut self) {
+        let Plan { session, config, endpoint, .. } = &self.plan;
+        match sweep::look(&endpoint.place, session.as_str(), config.sweep).await {
+            Ok(orphans) => self.orphans = orphans,
+            Err(error) => tracing::warn!(%session, %error, "not looked for what ended sessions left"),
+        }
+        for filter in &self.orphans.filters {
+            // Not among the filters that a next reaper is told: it is looked for again by its creator.
+            if let Err(error) = wire::register(&mut self.stream, filter).await {
+                tracing::warn!(%filter, %error, "what an ended session left is not registered");
+            }
+        }
     }
 
     async fn run(mut self, requested: &mut UnboundedReceiver<Request>) {
@@ -254,7 +272,8 @@ impl Supervisor {
         loop {
             tokio::select! {
                 request = requested.recv() => match request {
-                    Some(request) => self.also(request).await,
+                    Some(Request::Also(filter, answer)) => answer(self.also(filter).await),
+                    Some(Request::Reap(answer)) => answer(self.reap().await),
                     // The last handle is gone; dropping the stream is what the reaper waits for.
                     None => return,
                 },
@@ -271,8 +290,8 @@ impl Supervisor {
         }
     }
 
-    async fn also(&mut self, Request { filter, answer }: Request) {
-        let outcome = match wire::register(&mut self.stream, &filter).await {
+    async fn also(&mut self, filter: Filter) -> Result<()> {
+        match wire::register(&mut self.stream, &filter).await {
             Ok(()) => {
                 self.filters.push(filter);
                 Ok(())
@@ -284,9 +303,14 @@ impl Supervisor {
                 self.filters.push(filter);
                 self.restore().await
             }
-        };
-        // Whoever asked may have gone meanwhile; the filter is registered all the same.
-        let _ = answer.send(outcome);
+        }
+    }
+
+    async fn reap(&self) -> Result<Reaped> {
+        let mut filters = self.filters.clone();
+        // Whatever is to stay otherwise: this was asked for.
+        filters.push(Filter::session(&self.plan.session));
+        reap(&self.plan.endpoint.place, &filters).await
     }
 
     async fn restore(&mut self) -> Result<()> {
@@ -298,8 +322,7 @@ impl Supervisor {
         // The keeper has gone with its reaper.
         leave_keeper(&self.plan, &stream);
         let mut line = lock(&self.line);
-        line.socket = second(&stream)?;
-        line.container = container;
+        *line = Line { released: line.released, ..Line::new(container, &stream)? };
         self.stream = stream;
         Ok(())
     }
@@ -315,8 +338,7 @@ impl Supervisor {
         }
         let session = &self.plan.session;
         tracing::error!(%session, error = error.report(), "what this session created is not protected");
-        let error = Error::Lost { source: Arc::new(error) };
-        settle(self.plan.session, Slot::Lost { error });
+        slots::lose(self.plan.session, error);
     }
 }
 
@@ -325,7 +347,7 @@ fn leave_keeper(plan: &Plan, stream: &TcpStream) {
     #[cfg(unix)]
     if let Some(runner) = plan.runner() {
         let reaper = stream.peer_addr();
-        if let Err(error) = reaper.and_then(|reaper| keeper::leave(&plan.session, runner, reaper)) {
+        if let Err(error) = reaper.and_then(|reaper| keeper::leave(plan, runner, reaper)) {
             let session = &plan.session;
             tracing::warn!(%session, %error, "no keeper: a gap between tests may end the session's reaper");
         }
@@ -334,22 +356,13 @@ fn leave_keeper(plan: &Plan, stream: &TcpStream) {
     let _ = (plan, stream);
 }
 
-/// The same stream under a second descriptor.
-fn second(stream: &TcpStream) -> Result<Socket> {
-    let failed = |source| Error::Engine { operation: "hold the connection".into(), source: Arc::new(source) };
-    SockRef::from(stream).try_clone().map_err(failed)
-}
-
 fn ended() -> Error {
-    let source = Arc::new(std::io::Error::from(std::io::ErrorKind::BrokenPipe));
-    Error::Engine { operation: "reach the thread that holds the connection".into(), source }
+    let source = Arc::new(io::Error::from(io::ErrorKind::BrokenPipe));
+    let operation = "reach the thread that holds the connection".into();
+    Error::Lost { source: Arc::new(Error::Engine { operation, source }) }
 }
 
 /// A panic elsewhere leaves these values whole: each is replaced in one piece.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-fn contradiction(session: &SessionId) -> Error {
-    Error::Contradiction { session: session.to_string() }
 }

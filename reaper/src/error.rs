@@ -135,6 +135,13 @@ pub enum Error {
         source: Arc<Error>,
     },
 
+    /// What was to be removed now is there still: something else holds it, or the engine does not answer.
+    #[error("not everything of the session could be removed{}{LEFT_BEHIND_HELP}", lines(.left))]
+    LeftBehind {
+        /// What is left, and the engine's reason.
+        left: Vec<String>,
+    },
+
     /// The operating system gave no thread or runtime for the connection.
     #[error("failed to start the thread that holds the connection to the reaper")]
     Thread {
@@ -181,6 +188,12 @@ impl fmt::Display for Attempt {
 const NO_ENGINE_HELP: &str = "\nstart the engine, say where it is with DOCKER_HOST, or switch the reaper off \
                               with TESTCONTAINERS_RYUK_DISABLED=true";
 const DEADLINE_HELP: &str = "\nif the engine is only slow, allow more with REAPER_ACQUIRE_TIMEOUT=2m";
+
+const LEFT_BEHIND_HELP: &str = "\nthe reaper will try again when the session is over";
+
+fn lines(left: &[String]) -> String {
+    left.iter().map(|line| format!("\n  left {line}")).collect()
+}
 
 fn tried(attempts: &[Attempt]) -> String {
     attempts.iter().map(|attempt| format!("\n  tried {attempt}")).collect()

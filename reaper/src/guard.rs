@@ -4,10 +4,12 @@ use std::fmt;
 use std::sync::{Arc, Once, mpsc};
 use std::time::Duration;
 
-use crate::config::{Config, Found};
+use crate::config::{Config, Found, Keep};
 use crate::connection::{self, Connection};
 use crate::error::Result;
-use crate::labels::{Filter, Labels};
+use crate::labels::{Filter, Labels, SESSION};
+use crate::owner::Owner;
+use crate::reap::Reaped;
 use crate::session::{self, SessionId};
 
 /// Keeps the session's reaper waiting: while one is alive, nothing of the session is removed.
@@ -88,16 +90,51 @@ impl Reaper {
         self.connection.as_deref().map_or(Ok(()), |connection| connection.also(filter))
     }
 
+    /// Removes everything of this session now, and returns when it is gone.
+    ///
+    /// For a test that asserts that nothing is left, and for looking at a suite step by step. It blocks; see
+    /// [`Reaper::reap_now_async`]. What other tests of the session created goes, too, whether they still run or
+    /// not, and what `REAPER_KEEP` keeps; the reaper stays, and guards what is created from then on. Filters of
+    /// [`Reaper::also`] count as far as this process registered them. An inert guard removes nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::LeftBehind`] with what is still there after a minute, and why.
+    pub fn reap_now(&self) -> Result<Reaped> {
+        let Some(connection) = &self.connection else { return Ok(Reaped::default()) };
+        let (sender, receiver) = mpsc::sync_channel(1);
+        connection.reap(Box::new(move |outcome| drop(sender.send(outcome))))?;
+        receiver.recv().unwrap_or_else(|_| Err(panicked()))
+    }
+
+    /// The same as [`Reaper::reap_now`], to be awaited; under any async runtime.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Reaper::reap_now`].
+    pub async fn reap_now_async(&self) -> Result<Reaped> {
+        let Some(connection) = &self.connection else { return Ok(Reaped::default()) };
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        connection.reap(Box::new(move |outcome| drop(sender.send(outcome))))?;
+        receiver.await.unwrap_or_else(|_| Err(panicked()))
+    }
+
     /// A handle on the connection that this process already has for its session.
     pub(crate) fn current() -> Option<Self> {
         let config = Config::load().ok()?;
         let session = session::resolve(&config).ok()?;
         let connection = connection::current(&session)?;
-        Some(Self::with(session, Some(connection)))
+        Some(Self::with(session, &config, Some(connection)))
     }
 
-    fn with(session: SessionId, connection: Option<Arc<Connection>>) -> Self {
-        let labels = Arc::new(Labels::new(&session));
+    fn with(session: SessionId, config: &Config, connection: Option<Arc<Connection>>) -> Self {
+        let labels = Labels::new(&session, Owner::of(config));
+        let labels = match (config.keep, connection.as_deref().and_then(Connection::keep_mark)) {
+            (Keep::OnFailure, Some(mark)) => labels.kept(mark.to_owned()),
+            (Keep::Always, _) if connection.is_some() => labels.kept("always".to_owned()),
+            _ => labels,
+        };
+        let labels = Arc::new(labels);
         Self { session, labels, connection }
     }
 }
@@ -200,12 +237,15 @@ impl Builder {
         let session = session::resolve(&config)?;
         if config.disabled {
             warn_disabled();
-            answer(Ok(Reaper::with(session, None)));
+            answer(Ok(Reaper::with(session, &config, None)));
             return Ok(());
         }
-        let named = session.clone();
+        if config.keep != Keep::Nothing {
+            announce_kept(&session, config.keep);
+        }
+        let (named, settings) = (session.clone(), config.clone());
         let waiter = move |outcome: Result<Arc<Connection>>| {
-            answer(outcome.map(|connection| Reaper::with(named, Some(connection))));
+            answer(outcome.map(|connection| Reaper::with(named, &settings, Some(connection))));
         };
         connection::request(session, config, Box::new(waiter));
         Ok(())
@@ -229,7 +269,23 @@ impl Builder {
     }
 }
 
-/// The one thing this library prints: whoever switched the reaper off has to know what that means.
+/// Whoever asked for something to stay has to know how to get rid of it. Said beforehand: a test that is
+/// killed says nothing afterwards, and runners show the output of those that fail.
+fn announce_kept(session: &SessionId, keep: Keep) {
+    static ANNOUNCED: Once = Once::new();
+    let what = match keep {
+        Keep::Always => "what these tests create stays",
+        Keep::OnFailure | Keep::Nothing => "what these tests create stays if one of them fails",
+    };
+    ANNOUNCED.call_once(|| {
+        eprintln!(
+            "note: {what} (REAPER_KEEP); remove it with `docker rm -fv $(docker ps -aqf label={SESSION}={session})`, \
+             or all that ended runs have kept by a run with REAPER_SWEEP=all"
+        );
+    });
+}
+
+/// Whoever switched the reaper off has to know what that means.
 fn warn_disabled() {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| {

@@ -33,7 +33,7 @@ fn at_load() {
 #[cfg(unix)]
 mod unix {
     use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
-    use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+    use std::io::{self, Read as _, Write as _};
     use std::net::{SocketAddr, TcpStream};
     use std::os::fd::OwnedFd;
     use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
@@ -44,16 +44,16 @@ mod unix {
     use std::time::Duration;
 
     use super::TASK;
-    use crate::labels::Filter;
     use crate::platform::{Process, detach};
-    use crate::session::SessionId;
+    use crate::spec::Plan;
     use crate::wire;
 
     /// For a keeper to connect and say so.
     const READY_WITHIN: Duration = Duration::from_secs(5);
 
     /// Leaves a keeper behind, unless the session has one; returns once it holds its connection.
-    pub(crate) fn leave(session: &SessionId, runner: &Process, reaper: SocketAddr) -> io::Result<()> {
+    pub(crate) fn leave(plan: &Plan, runner: &Process, reaper: SocketAddr) -> io::Result<()> {
+        let session = &plan.session;
         let path = folder()?.join(format!("{session}.keeper"));
         let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
         match lock.try_lock() {
@@ -62,7 +62,8 @@ mod unix {
             Err(TryLockError::Error(error)) => return Err(error),
         }
         let (ours, theirs) = UnixStream::pair()?;
-        let task = [session.as_str(), &runner.id.to_string(), &runner.started, &reaper.to_string()];
+        let line = wire::encode(&plan.filter());
+        let task = [line.trim_end(), &runner.id.to_string(), &runner.started, &reaper.to_string()];
         let task = format!("{}\n{}", task.join("\n"), path.display());
         let mut command = Command::new(std::env::current_exe()?);
         // The name in `ps`. The arguments say what it is for, and would have a test harness run nothing.
@@ -104,17 +105,12 @@ mod unix {
     fn hold(task: &str) -> io::Result<()> {
         let mut lines = task.splitn(5, '\n');
         let mut next = || lines.next().ok_or(io::ErrorKind::InvalidInput);
-        let (session, runner, started, reaper, path) = (next()?, next()?, next()?, next()?, next()?);
+        let (line, runner, started, reaper, path) = (next()?, next()?, next()?, next()?, next()?);
         detach::detach(c"reaper-keeper");
         let reaper = reaper.parse().map_err(io::Error::other)?;
         let stream = TcpStream::connect_timeout(&reaper, READY_WITHIN)?;
         stream.set_read_timeout(Some(READY_WITHIN))?;
-        (&stream).write_all(wire::encode(&Filter::session_named(session)).as_bytes())?;
-        let mut answer = String::new();
-        BufReader::new(&stream).read_line(&mut answer)?;
-        if answer.trim_end() != "ACK" {
-            return Err(io::Error::other(answer));
-        }
+        wire::register_blocking(&stream, &format!("{line}\n"))?;
         ready()?;
         let runner = runner.parse().map_err(io::Error::other)?;
         detach::until_either_ends(runner, started, &stream);

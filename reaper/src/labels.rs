@@ -7,6 +7,7 @@ use std::fmt;
 use std::hash::BuildHasher;
 
 use crate::error::{Error, Result};
+use crate::owner::Owner;
 use crate::session::SessionId;
 
 /// Marks everything that the testcontainers family creates; the value is `true`.
@@ -21,6 +22,15 @@ pub const SESSION: &str = "org.testcontainers.sessionId";
 pub const REAPER: &str = "org.testcontainers.reaper";
 /// Marks a container that Ryuk, official and embedded, never removes; the value is `true`.
 pub const RYUK: &str = "org.testcontainers.ryuk";
+
+/// The runner of the session that a resource belongs to, as `<pid>.<start time>@<boot>.<pid namespace>`; absent
+/// where the session was named. What a later session needs to know that the run is over.
+pub const RUNNER: &str = "test-reaper.runner";
+/// The process that created a resource, written like [`RUNNER`].
+pub const PROCESS: &str = "test-reaper.process";
+/// Marks what is to stay for debugging (`REAPER_KEEP`): `always`, or `on-failure.` and a mark of the tests that
+/// decide it.
+pub const KEEP: &str = "test-reaper.keep";
 
 /// The labels for everything a test creates, to be had from a live [`crate::Reaper`] only.
 ///
@@ -37,19 +47,35 @@ pub const RYUK: &str = "org.testcontainers.ryuk";
 pub struct Labels(BTreeMap<&'static str, String>);
 
 impl Labels {
-    pub(crate) fn new(session: &SessionId) -> Self {
-        Self(BTreeMap::from([
+    pub(crate) fn new(session: &SessionId, owner: Owner) -> Self {
+        let mut labels = BTreeMap::from([
             (MANAGED, "true".into()),
             (LANGUAGE, "rust".into()),
             (VERSION, env!("CARGO_PKG_VERSION").into()),
             (SESSION, session.to_string()),
-        ]))
+        ]);
+        labels.extend(owner.runner.map(|runner| (RUNNER, runner)));
+        labels.extend(owner.process.map(|process| (PROCESS, process)));
+        Self(labels)
+    }
+
+    /// The same for what is to stay.
+    pub(crate) fn kept(mut self, mark: String) -> Self {
+        self.0.insert(KEEP, mark);
+        self
+    }
+
+    /// The labels of what the reaper itself needs, such as a network of its own.
+    pub(crate) fn of_reapers_own(session: &SessionId, owner: Owner) -> Self {
+        let mut labels = Self::new(session, owner);
+        labels.0.insert(REAPER, "true".into());
+        labels
     }
 
     /// The labels of the reaper container itself.
-    pub(crate) fn of_reaper(session: &SessionId) -> Self {
-        let mut labels = Self::new(session);
-        labels.0.extend([(REAPER, "true".into()), (RYUK, "true".into())]);
+    pub(crate) fn of_reaper(session: &SessionId, owner: Owner) -> Self {
+        let mut labels = Self::of_reapers_own(session, owner);
+        labels.0.insert(RYUK, "true".into());
         labels
     }
 
@@ -87,16 +113,19 @@ impl<S: BuildHasher + Default> From<&Labels> for HashMap<String, String, S> {
     }
 }
 
-/// Matches resources that carry a label; what is registered with the reaper.
+/// Matches resources that carry all of its labels; what is registered with the reaper.
 ///
 /// ```
-/// let filter = reaper::Filter::label("com.docker.compose.project", "orders")?;
+/// use reaper::Filter;
+///
+/// let project = Filter::label("com.docker.compose.project", "orders")?;
+/// let service = Filter::label("com.docker.compose.project", "orders")?.and("com.docker.compose.service", "db")?;
 /// # Ok::<(), reaper::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Filter {
-    key: String,
-    value: String,
+    /// Never empty.
+    labels: Vec<(String, String)>,
 }
 
 impl Filter {
@@ -107,33 +136,51 @@ impl Filter {
     /// [`Error::Filter`] if key or value is empty, or if the key contains `=`, at which the engine would
     /// cut it: such a filter could match what no test created.
     pub fn label(key: impl Into<String>, value: impl Into<String>) -> Result<Self> {
-        let filter = Self { key: key.into(), value: value.into() };
-        let problem = match &filter {
-            Self { key, .. } if key.is_empty() => "the key is empty",
-            Self { value, .. } if value.is_empty() => "the value is empty, so it would match any",
-            Self { key, .. } if key.contains('=') => "the key contains an equals sign",
-            _ => return Ok(filter),
+        Self { labels: Vec::new() }.and(key, value)
+    }
+
+    /// The same filter for what carries this label besides.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Filter::label`].
+    pub fn and(mut self, key: impl Into<String>, value: impl Into<String>) -> Result<Self> {
+        let (key, value) = (key.into(), value.into());
+        let problem = match () {
+            () if key.is_empty() => "the key is empty",
+            () if value.is_empty() => "the value is empty, so it would match any",
+            () if key.contains('=') => "the key contains an equals sign",
+            () => {
+                self.labels.push((key, value));
+                return Ok(self);
+            }
         };
-        Err(Error::Filter { filter: filter.to_string(), problem })
+        Err(Error::Filter { filter: format!("{key}={value}"), problem })
     }
 
+    /// Everything of a session.
     pub(crate) fn session(session: &SessionId) -> Self {
-        Self::session_named(session.as_str())
+        Self { labels: vec![(SESSION.into(), session.to_string())] }
     }
 
-    /// The same for a process that was told the session's name.
-    pub(crate) fn session_named(session: &str) -> Self {
-        Self { key: SESSION.into(), value: session.to_owned() }
+    /// What of a session carries this label of ours, whose key and value are known to be good.
+    pub(crate) fn of_session(session: &str, key: &str, value: &str) -> Self {
+        Self { labels: vec![(SESSION.into(), session.into()), (key.into(), value.into())] }
     }
 
-    pub(crate) fn parts(&self) -> (&str, &str) {
-        (&self.key, &self.value)
+    /// The labels, all of which a resource must carry, as pairs of key and value.
+    pub(crate) fn labels(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.labels.iter().map(|(key, value)| (key.as_str(), value.as_str()))
     }
 }
 
 impl fmt::Display for Filter {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}={}", self.key, self.value)
+        let mut labels = self.labels();
+        if let Some((key, value)) = labels.next() {
+            write!(formatter, "{key}={value}")?;
+        }
+        labels.try_for_each(|(key, value)| write!(formatter, " and {key}={value}"))
     }
 }
 
@@ -146,6 +193,8 @@ mod tests {
         assert!(Filter::label("", "x").is_err());
         assert!(Filter::label("x", "").is_err());
         assert!(Filter::label("a=b", "c").is_err());
-        assert_eq!(Filter::label("a", "b=c").unwrap().to_string(), "a=b=c");
+        let filter = Filter::label("a", "b=c").unwrap();
+        assert!(filter.clone().and("x", "").is_err());
+        assert_eq!(filter.and("x", "y").unwrap().to_string(), "a=b=c and x=y");
     }
 }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::error::Error;
 use crate::guard::Reaper;
+use crate::outcome;
 
 /// The marker that `#[with_reaper]` leaves for when the other attributes of the test have been expanded.
 pub use reaper_macros::guard;
@@ -16,7 +17,9 @@ pub use reaper_macros::guard;
 /// Held around a test's whole body: while one is alive, [`current`] has a guard to give.
 #[must_use]
 #[derive(Debug)]
-pub struct TestGuard(());
+pub struct TestGuard {
+    expects_panic: bool,
+}
 
 /// The guard that the running tests of this process share, and how many of them hold it.
 struct Current {
@@ -48,7 +51,7 @@ pub fn acquire() -> Reaper {
 /// Acquires the guard of a test and makes it the current one until the returned value is dropped.
 #[track_caller]
 pub fn enter() -> TestGuard {
-    hold(acquire())
+    hold(acquire(), false)
 }
 
 /// The same as [`enter`] for a test that is expected to panic: a failure is printed, and the test returns
@@ -58,7 +61,7 @@ pub fn enter() -> TestGuard {
 pub fn enter_or_report() -> Option<TestGuard> {
     let place = Location::caller();
     match Reaper::acquire() {
-        Ok(reaper) => Some(hold(reaper)),
+        Ok(reaper) => Some(hold(reaper, true)),
         Err(error) => {
             eprintln!("{place}: {}", describe(&error, place));
             None
@@ -131,16 +134,16 @@ impl Drop for TestGuard {
             current.holders -= 1;
             if current.holders == 0 { current.reaper.take() } else { None }
         };
-        // Closing the connection takes a lock of its own.
-        drop(last);
+        // Outside the lock: closing the connection takes one of its own.
+        outcome::end_of_test(self.expects_panic, || drop(last));
     }
 }
 
-fn hold(reaper: Reaper) -> TestGuard {
+fn hold(reaper: Reaper, expects_panic: bool) -> TestGuard {
     let mut current = lock();
     current.holders += 1;
     current.reaper.get_or_insert(reaper);
-    TestGuard(())
+    TestGuard { expects_panic }
 }
 
 fn lock() -> std::sync::MutexGuard<'static, Current> {

@@ -96,14 +96,26 @@ pub(crate) fn resolve(config: &Config) -> Result<SessionId> {
     derive(config, at_load, platform::boot)
 }
 
-/// The runner of the session, where it is known: a session that was named may outlive any process.
-pub(crate) fn known_runner(config: &Config) -> Option<Process> {
+/// The process with whose end the session is over; none for a session that was named, which may outlive
+/// any process.
+pub(crate) fn runner_of(config: &Config) -> Option<Process> {
+    /// Where nextest names the run; looked for once, since no process changes its ancestors but by losing them.
+    static UNDER_NEXTEST: OnceLock<Option<Process>> = OnceLock::new();
+    remember();
     let at_load = AT_LOAD.get()?;
     if config.session_id.is_some() || at_load.given.is_some() {
         return None;
     }
-    let process = if at_load.nextest_run.is_some() { runner() } else { at_load.ancestor.clone() };
-    process.filter(|process| is_cargo(&process.name))
+    if at_load.nextest_run.is_some() {
+        // Its parent may be any wrapper.
+        return UNDER_NEXTEST.get_or_init(|| runner().filter(is_cargo)).clone();
+    }
+    at_load.ancestor.clone()
+}
+
+/// The runner, where it is one that a keeper may watch: cargo or cargo-nextest.
+pub(crate) fn known_runner(config: &Config) -> Option<Process> {
+    runner_of(config).filter(is_cargo)
 }
 
 fn derive(config: &Config, at_load: &AtLoad, boot: impl FnOnce() -> String) -> Result<SessionId> {
@@ -132,7 +144,7 @@ fn runner() -> Option<Process> {
     let parent = platform::parent()?;
     let mut ancestor = parent.clone();
     for _ in 0..GENERATIONS {
-        if is_cargo(&ancestor.name) {
+        if is_cargo(&ancestor) {
             return Some(ancestor);
         }
         let Some(next) = ancestor.parent.filter(|id| *id > 1).and_then(platform::process) else { break };
@@ -141,8 +153,8 @@ fn runner() -> Option<Process> {
     Some(parent)
 }
 
-fn is_cargo(name: &str) -> bool {
-    let name = name.strip_suffix(".exe").unwrap_or(name);
+fn is_cargo(process: &Process) -> bool {
+    let name = process.name.strip_suffix(".exe").unwrap_or(&process.name);
     name == "cargo" || name == "cargo-nextest"
 }
 

@@ -4,11 +4,12 @@
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 
-use crate::config::Config;
+use crate::config::{Config, Keep};
 use crate::engine::ContainerSpec;
 use crate::engine::discover::Endpoint;
 use crate::image::Image;
-use crate::labels::Labels;
+use crate::labels::{Filter, Labels, REAPER};
+use crate::owner::Owner;
 use crate::platform::Process;
 use crate::session::{self, SessionId};
 
@@ -36,6 +37,15 @@ impl Plan {
         self.runner.get_or_init(found).as_ref()
     }
 
+    /// What the reaper removes once nobody is connected. Where something is to stay, only what is the reaper's
+    /// own; what goes all the same is registered when it is known.
+    pub(crate) fn filter(&self) -> Filter {
+        match self.config.keep {
+            Keep::Nothing => Filter::session(&self.session),
+            Keep::Always | Keep::OnFailure => Filter::of_session(self.session.as_str(), REAPER, "true"),
+        }
+    }
+
     /// The reaper container's name: one per session, which is what makes the engine the judge of races.
     pub(crate) fn name(&self) -> String {
         format!("reaper_{}", self.session)
@@ -47,7 +57,7 @@ impl Plan {
         ContainerSpec {
             name: self.name(),
             image: image.reference().to_owned(),
-            labels: owned(&Labels::of_reaper(&self.session)),
+            labels: owned(&Labels::of_reaper(&self.session, Owner::of(&self.config))),
             environment: self.environment(),
             socket: self.endpoint.socket.clone(),
             network: if own_network { OWN_NETWORK } else { USUAL_NETWORK }.to_owned(),
@@ -69,7 +79,7 @@ impl Plan {
 
     /// The labels of our own network: it belongs to the session like everything else.
     pub(crate) fn network_labels(&self) -> BTreeMap<String, String> {
-        owned(&Labels::new(&self.session))
+        owned(&Labels::of_reapers_own(&self.session, Owner::of(&self.config)))
     }
 }
 

@@ -1,16 +1,15 @@
 //! The Ryuk protocol: one line per filter, one line as the answer.
 //!
-//! A line is `label=<key>=<value>`, percent-encoded because official Ryuk parses it as a URL query. The
-//! answer must be read: official Ryuk acknowledges lines it could not parse, the embedded one answers them
-//! with an error, and a published port accepts before anybody listens behind it. The percent-encoding is
-//! written out here; the crates for it encode for URLs, of which there is none.
+//! A line is `label=<key>=<value>`, with `&` before each further label; percent-encoded, because official Ryuk
+//! parses it as a URL query. The answer must be read: official Ryuk acknowledges lines it could not parse,
+//! the embedded one answers them with an error, and a published port accepts before anybody listens behind it.
 
-use std::fmt::Write as _;
-use std::io;
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use crate::labels::Filter;
+use crate::percent;
 
 /// No answer of any Ryuk comes near; what is longer is not Ryuk.
 const LONGEST_ANSWER: usize = 4096;
@@ -39,26 +38,30 @@ where
     }
 }
 
-/// A filter as the line that registers it.
-pub(crate) fn encode(filter: &Filter) -> String {
-    let (key, value) = filter.parts();
-    let mut line = String::from("label=");
-    percent_encode(key, &mut line);
-    line.push('=');
-    percent_encode(value, &mut line);
-    line.push('\n');
-    line
+/// Sends a filter's line over a blocking stream and returns once it was acknowledged, for who has no runtime.
+///
+/// The stream's own timeouts bound it.
+pub(crate) fn register_blocking(mut stream: &std::net::TcpStream, line: &str) -> io::Result<()> {
+    stream.write_all(line.as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(LONGEST_ANSWER as u64)).read_line(&mut answer)?;
+    match answer.trim_end() {
+        "ACK" => Ok(()),
+        answer => Err(io::Error::other(format!("the reaper answered {answer:?}"))),
+    }
 }
 
-/// Everything but the unreserved characters of RFC 3986.
-fn percent_encode(text: &str, line: &mut String) {
-    for byte in text.bytes() {
-        match byte {
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => line.push(byte.into()),
-            // Writing to a string cannot fail.
-            _ => drop(write!(line, "%{byte:02X}")),
-        }
+/// A filter as the line that registers it.
+pub(crate) fn encode(filter: &Filter) -> String {
+    let mut line = String::new();
+    for (key, value) in filter.labels() {
+        line.push_str(if line.is_empty() { "label=" } else { "&label=" });
+        percent::encode(key, &mut line);
+        line.push('=');
+        percent::encode(value, &mut line);
     }
+    line.push('\n');
+    line
 }
 
 /// Nothing follows a line: the reaper speaks only when it was asked, and it is asked one thing at a time.
@@ -97,6 +100,12 @@ mod tests {
         let (result, sent) = answer(b"ACK\n").await;
         result.unwrap();
         assert_eq!(String::from_utf8(sent).unwrap(), "label=a%20b%26c=%C3%BC%3D%2B%25\n");
+    }
+
+    #[test]
+    fn labels_of_one_filter_share_a_line() {
+        let filter = Filter::label("a", "b").unwrap().and("c", "d=e").unwrap();
+        assert_eq!(encode(&filter), "label=a=b&label=c=d%3De\n");
     }
 
     #[tokio::test]

@@ -6,17 +6,22 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The way of the data: a module imports from those before it. `ARCHITECTURE.md` has the same as a picture.
-const ORDER: [&str; 17] = [
+const ORDER: [&str; 22] = [
     "error",
+    "outcome",
+    "percent",
     "duration",
     "platform",
     "config",
     "session",
+    "owner",
     "labels",
     "engine",
+    "reap",
     "image",
     "spec",
     "wire",
+    "sweep",
     "acquire",
     "keeper",
     "connection",

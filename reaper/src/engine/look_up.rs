@@ -1,58 +1,29 @@
 //! The look-up: the one request that every test process makes on its way to the first line of its test.
-//!
-//! Written out and not left to bollard: in a debug build, which tests are, a general client and a model of
-//! everything that an engine can say of a container took twice the time of the request itself. HTTP/1.0,
-//! so that the answer ends with the connection and is never chunked.
 
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
 
 use serde::Deserialize;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use super::discover::Place;
+use super::http::{Answer, ask, invalid};
 use super::{Container, Published, RYUK_PORT_NAME, State};
 
 /// Finds a container by its exact name.
 pub(crate) async fn look_up(place: &Place, name: &str) -> io::Result<Option<Container>> {
-    let answer = match place {
-        #[cfg(unix)]
-        Place::Socket(path) => ask(tokio::net::UnixStream::connect(path).await?, name).await?,
-        #[cfg(not(unix))]
-        Place::Socket(_) => return Err(io::ErrorKind::Unsupported.into()),
-        Place::Tcp(address) => ask(TcpStream::connect(address).await?, name).await?,
-    };
-    read(&answer)
+    container(&ask(place, "GET", &format!("/containers/{name}/json")).await?)
 }
 
-async fn ask(mut engine: impl AsyncRead + AsyncWrite + Unpin, name: &str) -> io::Result<Vec<u8>> {
-    let request = format!("GET /containers/{name}/json HTTP/1.0\r\nHost: docker\r\n\r\n");
-    engine.write_all(request.as_bytes()).await?;
-    // As much as an engine says of a reaper, and some.
-    let mut answer = Vec::with_capacity(16 << 10);
-    engine.read_to_end(&mut answer).await?;
-    Ok(answer)
-}
-
-fn read(answer: &[u8]) -> io::Result<Option<Container>> {
-    let unusable = |problem: String| io::Error::new(io::ErrorKind::InvalidData, problem);
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
-    let (head, body) = answer.split_at(end.map_or(answer.len(), |end| end + 4));
-    let head = String::from_utf8_lossy(head);
-    let first = head.lines().next().unwrap_or_default();
-    match first.split(' ').nth(1) {
-        Some("200") => {
-            let found = serde_json::from_slice::<Found>(body);
-            let found =
-                found.map_err(|error| unusable(format!("the engine's answer has no use: {error}")))?;
+fn container(answer: &Answer) -> io::Result<Option<Container>> {
+    match answer.status {
+        200 => {
+            let found = serde_json::from_slice::<Found>(&answer.body);
+            let found = found.map_err(|error| invalid(format!("the engine's answer has no use: {error}")))?;
             Ok(Some(found.into()))
         }
-        Some("404") => Ok(None),
-        _ => {
-            Err(unusable(format!("the engine answered {first:?}: {}", String::from_utf8_lossy(body).trim())))
-        }
+        404 => Ok(None),
+        _ => Err(answer.unusable()),
     }
 }
 
@@ -131,7 +102,12 @@ fn state(status: &str) -> State {
 
 #[cfg(test)]
 mod tests {
+    use super::super::http;
     use super::*;
+
+    fn read(answer: &[u8]) -> io::Result<Option<Container>> {
+        super::container(&http::read(answer)?)
+    }
 
     fn answer(status: &str, body: &str) -> Vec<u8> {
         format!("HTTP/1.0 {status}\r\nContent-Type: application/json\r\n\r\n{body}").into_bytes()

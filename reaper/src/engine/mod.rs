@@ -9,7 +9,11 @@ mod bollard;
 pub(crate) mod discover;
 #[cfg(test)]
 pub(crate) mod fake;
+mod http;
+pub(crate) mod inventory;
 mod look_up;
+#[cfg(test)]
+pub(crate) mod shelf;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;

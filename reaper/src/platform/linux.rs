@@ -19,6 +19,14 @@ pub(crate) fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()
 }
 
+/// Within what a pid and a start time mean one process: the boot, and the namespace of the pids.
+pub(crate) fn host() -> Option<String> {
+    let namespace = fs::read_link("/proc/self/ns/pid").ok()?;
+    let namespace: String = namespace.to_string_lossy().chars().filter(char::is_ascii_digit).collect();
+    let boot = boot();
+    (!boot.is_empty()).then(|| format!("{boot}.{namespace}"))
+}
+
 /// `pid (name) state ppid …`, the start time is field 22. The name may hold spaces and parentheses.
 fn parse(id: u32, stat: &str) -> Option<Process> {
     let (front, fields) = stat.rsplit_once(") ")?;

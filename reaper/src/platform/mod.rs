@@ -12,7 +12,7 @@ mod imp;
 #[cfg(unix)]
 pub(crate) mod detach;
 
-pub(crate) use imp::{boot, parent, process};
+pub(crate) use imp::{boot, host, parent, process};
 
 /// A process, told apart from every other that ever had its pid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +43,7 @@ mod tests {
         let parent = parent().expect("a test has a parent");
         assert_eq!(this.parent, Some(parent.id));
         assert!(!this.started.is_empty() && !parent.name.is_empty());
-        assert!(!boot().is_empty());
+        assert!(!boot().is_empty() && host().is_some_and(|host| !host.contains(char::is_whitespace)));
     }
 
     #[test]

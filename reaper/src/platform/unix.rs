@@ -27,6 +27,12 @@ pub(crate) fn boot() -> String {
     output(Command::new("sysctl").args(["-n", "kern.boottime"])).unwrap_or_default()
 }
 
+/// Within what a pid and a start time mean one process: the boot, which begins at a time that no other does.
+pub(crate) fn host() -> Option<String> {
+    let boot: String = boot().chars().filter(char::is_ascii_digit).collect();
+    (!boot.is_empty()).then_some(boot)
+}
+
 fn output(command: &mut Command) -> Option<String> {
     let output = command.env("LC_ALL", "C").output().ok().filter(|output| output.status.success())?;
     Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()).filter(|text| !text.is_empty())

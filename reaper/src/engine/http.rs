@@ -1,0 +1,69 @@
+//! A request to the engine's own interface, written out.
+//!
+//! For what bollard is left aside for: the look-up, which every test process waits for and for which a general
+//! client in a debug build took twice the request's time; and lists, of which three words an item are wanted,
+//! while their models differ between the two releases of bollard that this crate works with. HTTP/1.0, so that
+//! the answer ends with the connection and is never chunked.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::discover::Place;
+
+/// What the engine answered.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) body: Vec<u8>,
+}
+
+impl Answer {
+    /// The error for an answer that nobody can use.
+    pub(super) fn unusable(&self) -> io::Error {
+        let body = String::from_utf8_lossy(&self.body);
+        invalid(format!("the engine answered {}: {}", self.status, body.trim()))
+    }
+}
+
+/// Sends a request without a body and reads the whole answer.
+pub(super) async fn ask(place: &Place, method: &str, path: &str) -> io::Result<Answer> {
+    let answer = match place {
+        #[cfg(unix)]
+        Place::Socket(socket) => {
+            exchange(tokio::net::UnixStream::connect(socket).await?, method, path).await?
+        }
+        #[cfg(not(unix))]
+        Place::Socket(_) => return Err(io::ErrorKind::Unsupported.into()),
+        Place::Tcp(address) => exchange(TcpStream::connect(address).await?, method, path).await?,
+    };
+    read(&answer)
+}
+
+async fn exchange(
+    mut engine: impl AsyncRead + AsyncWrite + Unpin,
+    method: &str,
+    path: &str,
+) -> io::Result<Vec<u8>> {
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n");
+    engine.write_all(request.as_bytes()).await?;
+    // As much as an engine says of a reaper, and some.
+    let mut answer = Vec::with_capacity(16 << 10);
+    engine.read_to_end(&mut answer).await?;
+    Ok(answer)
+}
+
+pub(super) fn read(answer: &[u8]) -> io::Result<Answer> {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
+    let (head, body) = answer.split_at(end.map_or(answer.len(), |end| end + 4));
+    let head = String::from_utf8_lossy(head);
+    let first = head.lines().next().unwrap_or_default();
+    let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
+    let status = status.ok_or_else(|| invalid(format!("the engine answered {first:?}")))?;
+    Ok(Answer { status, body: body.to_vec() })
+}
+
+pub(super) fn invalid(problem: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, problem)
+}

@@ -1,0 +1,191 @@
+//! What is on an engine: listing it by label, and removing it.
+//!
+//! Beside the trait that acquiring needs, since acquiring never lists: its cost must not depend on how much an
+//! engine has.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::time::Duration;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::discover::Place;
+use super::http::{Answer, ask, invalid};
+use crate::labels::RYUK;
+use crate::percent;
+
+/// Removing a container waits for its processes.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A kind of thing that an engine keeps, in the order in which one lets go of the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    Container,
+    Network,
+    Volume,
+    Image,
+}
+
+impl Kind {
+    pub(crate) const ALL: [Self; 4] = [Self::Container, Self::Network, Self::Volume, Self::Image];
+
+    fn list(self) -> &'static str {
+        match self {
+            Self::Container => "/containers/json?all=1&filters=",
+            Self::Network => "/networks?filters=",
+            Self::Volume => "/volumes?filters=",
+            Self::Image => "/images/json?filters=",
+        }
+    }
+
+    /// Forced as Ryuk forces it; a container with the anonymous volumes that are its own.
+    fn removal(self, id: &str) -> String {
+        let id = percent::encoded(id);
+        match self {
+            Self::Container => format!("/containers/{id}?force=1&v=1"),
+            Self::Network => format!("/networks/{id}"),
+            Self::Volume => format!("/volumes/{id}?force=1"),
+            Self::Image => format!("/images/{id}?force=1"),
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Self::Container => "container",
+            Self::Network => "network",
+            Self::Volume => "volume",
+            Self::Image => "image",
+        })
+    }
+}
+
+/// Something on an engine.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Resource {
+    pub(crate) kind: Kind,
+    /// What the engine removes it by: an id, for a volume its name.
+    pub(crate) id: String,
+    pub(crate) labels: HashMap<String, String>,
+    /// Of a container: whether it runs, or is paused.
+    pub(crate) runs: bool,
+}
+
+impl Resource {
+    /// Ryuk's rule: what carries this label is a reaper, which removes itself.
+    pub(crate) fn is_reaper(&self) -> bool {
+        self.labels.get(RYUK).is_some_and(|value| value == "true")
+    }
+}
+
+/// How a removal ended.
+#[derive(Debug)]
+pub(crate) enum Removal {
+    /// It is gone, by us or by somebody else.
+    Removed,
+    /// Somebody else is at it; the next list tells whether it went.
+    UnderWay,
+    Failed(io::Error),
+}
+
+/// An engine, as far as looking through it goes.
+pub(crate) trait Inventory {
+    /// Everything of a kind that carries all these labels, each a key or `key=value`.
+    fn list(&self, kind: Kind, labels: &[String]) -> impl Future<Output = io::Result<Vec<Resource>>>;
+    /// Removes it by force.
+    fn remove(&self, kind: Kind, id: &str) -> impl Future<Output = Removal>;
+}
+
+impl Inventory for Place {
+    async fn list(&self, kind: Kind, labels: &[String]) -> io::Result<Vec<Resource>> {
+        let filters = serde_json::json!({ "label": labels }).to_string();
+        let path = format!("{}{}", kind.list(), percent::encoded(&filters));
+        read(kind, &bounded(self, "GET", &path).await?)
+    }
+
+    async fn remove(&self, kind: Kind, id: &str) -> Removal {
+        match bounded(self, "DELETE", &kind.removal(id)).await {
+            Ok(Answer { status: 200..=299 | 404, .. }) => Removal::Removed,
+            Ok(answer) if answer.status == 409 && says(&answer, "already in progress") => Removal::UnderWay,
+            Ok(answer) => Removal::Failed(answer.unusable()),
+            Err(error) => Removal::Failed(error),
+        }
+    }
+}
+
+async fn bounded(place: &Place, method: &str, path: &str) -> io::Result<Answer> {
+    let answer = tokio::time::timeout(REQUEST_TIMEOUT, ask(place, method, path)).await;
+    answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+}
+
+fn says(answer: &Answer, words: &str) -> bool {
+    String::from_utf8_lossy(&answer.body).contains(words)
+}
+
+fn read(kind: Kind, answer: &Answer) -> io::Result<Vec<Resource>> {
+    if answer.status != 200 {
+        return Err(answer.unusable());
+    }
+    let unreadable = |error: serde_json::Error| invalid(format!("the engine's list has no use: {error}"));
+    let mut list: Value = serde_json::from_slice(&answer.body).map_err(unreadable)?;
+    if kind == Kind::Volume {
+        list = list["Volumes"].take();
+    }
+    // Null where there is none.
+    let items: Option<Vec<Item>> = serde_json::from_value(list).map_err(unreadable)?;
+    let resources = items.unwrap_or_default().into_iter().map(|item| {
+        let id = item.id.or(item.name).filter(|id| !id.is_empty());
+        let id = id.ok_or_else(|| invalid(format!("a {kind} without an id in the engine's list")))?;
+        let runs = matches!(item.state.as_deref(), Some("running" | "paused" | "restarting"));
+        Ok(Resource { kind, id, labels: item.labels.unwrap_or_default(), runs })
+    });
+    resources.collect()
+}
+
+/// What of an item is needed here. A volume has a name and no id; only a container has a state.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Item {
+    id: Option<String>,
+    name: Option<String>,
+    labels: Option<HashMap<String, String>>,
+    state: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listed(kind: Kind, status: u16, body: &str) -> io::Result<Vec<Resource>> {
+        read(kind, &Answer { status, body: body.into() })
+    }
+
+    #[test]
+    fn every_kind_is_read() {
+        let body = "[{\"Id\":\"c\",\"Names\":[\"/x\"],\"State\":\"running\",\"Labels\":{\"a\":\"b\"}},\
+                    {\"Id\":\"d\",\"State\":\"created\",\"Labels\":{}}]";
+        let found = listed(Kind::Container, 200, body).unwrap();
+        assert_eq!((found[0].id.as_str(), found[0].runs, found[1].runs), ("c", true, false));
+        assert_eq!(found[0].labels["a"], "b");
+        let found = listed(Kind::Network, 200, "[{\"Name\":\"x\",\"Id\":\"n\",\"Labels\":{}}]").unwrap();
+        assert_eq!(found[0].id, "n");
+        let body = "{\"Volumes\":[{\"Name\":\"v\",\"Labels\":null}],\"Warnings\":null}";
+        assert_eq!(listed(Kind::Volume, 200, body).unwrap()[0].id, "v");
+        for none in ["{\"Volumes\":null}", "{}"] {
+            assert_eq!(listed(Kind::Volume, 200, none).unwrap(), []);
+        }
+    }
+
+    #[test]
+    fn a_list_that_cannot_be_read_is_not_an_empty_one() {
+        for (status, body) in
+            [(500, "on fire"), (200, "[{\"Id\":\"c\""), (200, ""), (200, "[{}]"), (200, "{}")]
+        {
+            assert!(listed(Kind::Container, status, body).is_err(), "{status} {body}");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Whether the tests of this process passed, as far as it can be told from within.
+//!
+//! Asked when `REAPER_KEEP=on-failure` has to decide. A test that was killed cannot say anything, so what is
+//! kept is kept unless somebody says that all went well: silence is a failure. A look at the exit code was
+//! rejected: it is known to the parent alone.
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+static FAILED: AtomicBool = AtomicBool::new(false);
+
+thread_local! {
+    /// The panic that unwinds this thread is the one its test was expected to end with.
+    static EXPECTED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// A test of this process failed.
+pub(crate) fn failed() {
+    FAILED.store(true, Ordering::Relaxed);
+}
+
+/// Whether none has failed so far, the one that ends now on this thread included.
+pub(crate) fn all_passed() -> bool {
+    let failing = std::thread::panicking() && !EXPECTED.get();
+    !failing && !FAILED.load(Ordering::Relaxed)
+}
+
+/// Takes the end of a guarded test as it is, by a panic or not, where one was expected or not; and lets go of
+/// its guard, whose drop may ask.
+pub(crate) fn end_of_test(expects_panic: bool, let_go: impl FnOnce()) {
+    if std::thread::panicking() != expects_panic {
+        failed();
+    }
+    EXPECTED.set(expects_panic);
+    let_go();
+    EXPECTED.set(false);
+}

@@ -1,0 +1,98 @@
+//! Who made a resource, written on it, so that a later session can tell whether they are gone for good.
+//!
+//! A reaper that was killed when nobody was left to replace it leaves orphans that no other client ever
+//! cleans. A later session may, if it can prove that nobody wants them: their run's runner and the process
+//! that made them were of this host and this boot, and neither runs any more. A pid is written with its start
+//! time and with what its meaning depends on, the boot and the pid namespace: containers of one host share
+//! the boot and not the pids. An age as evidence was rejected: a debugger holds a test for days.
+
+use std::sync::OnceLock;
+
+use crate::config::Config;
+use crate::platform::{self, Process};
+use crate::session;
+
+/// The processes a resource belongs to, as they are written in its labels.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Owner {
+    /// None where nobody knows when the session is over: it was given a name, and may outlive any process.
+    pub(crate) runner: Option<String>,
+    /// None where the platform tells nothing about processes.
+    pub(crate) process: Option<String>,
+}
+
+impl Owner {
+    /// This process, and the runner of the session that the settings lead to.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self { runner: session::runner_of(config).as_ref().and_then(mark), process: Self::this() }
+    }
+
+    /// The mark of this process.
+    pub(crate) fn this() -> Option<String> {
+        static THIS: OnceLock<Option<String>> = OnceLock::new();
+        THIS.get_or_init(|| mark(&Process::this())).clone()
+    }
+}
+
+/// Whether the process that a mark stands for has provably ended; never where that cannot be known.
+pub(crate) fn is_gone(mark: &str) -> bool {
+    let Some((process, host)) = mark.split_once('@') else { return false };
+    let Some((id, started)) = process.split_once('.') else { return false };
+    let (Ok(id), Some(here)) = (id.parse(), platform::host()) else { return false };
+    host == here && platform::process(id).is_none_or(|process| word(&process.started) != started)
+}
+
+/// `<pid>.<start time>@<boot>.<pid namespace>`
+fn mark(process: &Process) -> Option<String> {
+    let host = platform::host()?;
+    Some(format!("{}.{}@{host}", process.id, word(&process.started)))
+}
+
+/// Some platforms write a start time in several words.
+fn word(started: &str) -> String {
+    started.split_whitespace().collect::<Vec<_>>().join("_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ended() -> Process {
+        let mut child = std::process::Command::new("sleep").arg("100").spawn().unwrap();
+        let process = platform::process(child.id()).unwrap();
+        assert!(!is_gone(&mark(&process).unwrap()));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        process
+    }
+
+    #[test]
+    fn a_process_that_runs_is_not_gone_and_one_that_ended_is() {
+        assert!(!is_gone(&mark(&Process::this()).unwrap()));
+        assert!(is_gone(&mark(&ended()).unwrap()));
+    }
+
+    #[test]
+    fn a_pid_used_again_by_a_later_process_is_gone() {
+        let earlier = Process { started: "1".into(), ..Process::this() };
+        assert!(is_gone(&mark(&earlier).unwrap()));
+    }
+
+    #[test]
+    fn what_another_host_or_boot_or_namespace_says_proves_nothing() {
+        let gone = mark(&ended()).unwrap();
+        let (process, host) = gone.split_once('@').unwrap();
+        let (boot, namespace) = host.split_once('.').unwrap();
+        for elsewhere in [
+            format!("{process}@{boot}.1"),
+            format!("{process}@another-boot.{namespace}"),
+            format!("{process}@"),
+            process.to_owned(),
+            String::new(),
+            format!("@{host}"),
+            format!("x.1@{host}"),
+        ] {
+            assert!(!is_gone(&elsewhere), "{elsewhere}");
+        }
+    }
+}
