@@ -13,7 +13,8 @@
 //! A `match` and not a `let` before the body: the body keeps its block and so its own first items, its
 //! expected type and its temporaries, which an arm drops before the names it binds. Rejected: `let` and then
 //! the statements of the body (clippy's `items_after_statements`, and temporaries of the last expression
-//! outlive the guard before edition 2024); a closure (`return` would have to be typed again).
+//! outlive the guard before edition 2024). A body that may return an error is a closure all the same, since its
+//! end is of interest; see `judged`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -149,20 +150,49 @@ fn enter(library: &TokenStream, mut function: Function) -> TokenStream {
     let place = function.name.span();
     let library = &respanned(library.clone(), place);
     let guard = Ident::new("_guard", Span::mixed_site());
-    let body = &function.body;
     let should_panic = function.attributes.iter().any(|attribute| is_named(attribute, "should_panic"));
     function.body = if should_panic {
         // A panic for want of an engine would count as the one expected.
         let call = quote_spanned!(place=> #library::__private::enter_or_report());
+        let body = &function.body;
         block(&quote!(match #call {
             ::core::option::Option::Some(#guard) => #body,
             ::core::option::Option::None => {}
         }))
     } else {
         let call = quote_spanned!(place=> #library::__private::enter());
+        let body = judged(library, &function);
         block(&quote!(match #call { #guard => #body }))
     };
     verbatim(&function)
+}
+
+/// The body, with the error that it may return taken note of. Where there can be one it becomes a closure:
+/// `return` and `?` would leave the function itself, and nobody would see what with.
+fn judged(library: &TokenStream, function: &Function) -> TokenStream {
+    let Function { output, body, qualifiers, .. } = function;
+    if matches!(output.to_string().as_str(), "" | "()" | "!") {
+        return quote!(#body);
+    }
+    let named = output.clone().into_iter().next().is_some_and(|first| first.to_string() != "impl");
+    // A closure cannot be said to return `impl Trait`; the function still is.
+    let output = if named { arrow(output) } else { TokenStream::new() };
+    let call = if qualifiers.asyncness.is_some() {
+        quote!((async || #output #body)().await)
+    } else {
+        quote!((|| #output #body)())
+    };
+    let outcome = Ident::new("outcome", Span::mixed_site());
+    quote!({
+        match #call {
+            #outcome => {
+                #[allow(unused_imports)]
+                use #library::__private::AnyOutcome as _;
+                #library::__private::Outcome(&#outcome).note();
+                #outcome
+            }
+        }
+    })
 }
 
 fn verbatim(function: &Function) -> TokenStream {

@@ -127,6 +127,27 @@ pub fn block_on<F: AsyncFnOnce() -> T, T>(test: F) -> T {
     runtime.block_on(test())
 }
 
+/// What a test returned.
+#[derive(Debug)]
+pub struct Outcome<'a, T>(pub &'a T);
+
+impl<T, E> Outcome<'_, std::result::Result<T, E>> {
+    /// Takes note of an error.
+    pub fn note(&self) {
+        if self.0.is_err() {
+            outcome::failed();
+        }
+    }
+}
+
+/// What a test returned that is no result, and so no failure; a type's own method goes before a trait's.
+pub trait AnyOutcome {
+    /// There is nothing to note.
+    fn note(&self) {}
+}
+
+impl<T> AnyOutcome for Outcome<'_, T> {}
+
 impl Drop for TestGuard {
     fn drop(&mut self) {
         let last = {

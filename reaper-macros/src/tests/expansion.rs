@@ -41,10 +41,19 @@ fn a_guard_parameter_becomes_a_name_in_the_body() {
             fn orders() -> Result<(), E> {
                 match ::reaper::__private::enter() {
                     _guard => {
-                        match ::reaper::__private::parameter::<Reaper>() {
-                            mut reaper => {
-                                check(&reaper)?;
-                                Ok(())
+                        match (|| -> Result<(), E> {
+                            match ::reaper::__private::parameter::<Reaper>() {
+                                mut reaper => {
+                                    check(&reaper)?;
+                                    Ok(())
+                                }
+                            }
+                        })() {
+                            outcome => {
+                                #[allow(unused_imports)]
+                                use ::reaper::__private::AnyOutcome as _;
+                                ::reaper::__private::Outcome(&outcome).note();
+                                outcome
                             }
                         }
                     }
@@ -63,11 +72,20 @@ fn an_async_function_alone_runs_on_tokio() {
             fn orders() -> Result<(), E> {
                 match ::reaper::__private::enter() {
                     _guard => {
-                        ::reaper::__private::block_on(async || -> Result<(), E> {
-                            match &::reaper::__private::parameter::<reaper::Reaper>() {
-                                reaper => check(reaper).await,
+                        match (|| -> Result<(), E> {
+                            ::reaper::__private::block_on(async || -> Result<(), E> {
+                                match &::reaper::__private::parameter::<reaper::Reaper>() {
+                                    reaper => check(reaper).await,
+                                }
+                            })
+                        })() {
+                            outcome => {
+                                #[allow(unused_imports)]
+                                use ::reaper::__private::AnyOutcome as _;
+                                ::reaper::__private::Outcome(&outcome).note();
+                                outcome
                             }
-                        })
+                        }
                     }
                 }
             }
@@ -119,8 +137,17 @@ fn the_marker_guards_whatever_the_other_attributes_made() {
         fn case_1() -> Result<(), E> {
             match ::reaper::__private::enter() {
                 _guard => {
-                    let port = 1;
-                    orders(port)
+                    match (|| -> Result<(), E> {
+                        let port = 1;
+                        orders(port)
+                    })() {
+                        outcome => {
+                            #[allow(unused_imports)]
+                            use ::reaper::__private::AnyOutcome as _;
+                            ::reaper::__private::Outcome(&outcome).note();
+                            outcome
+                        }
+                    }
                 }
             }
         }
