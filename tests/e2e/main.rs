@@ -6,6 +6,9 @@
 mod attach;
 mod crowd;
 mod ends;
+mod keep;
 mod keeper;
+mod reap_now;
 mod refusals;
 mod runs;
+mod sweep;

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt as _;
-use std::process::Output;
 use std::time::Duration;
 
-use reaper_tests::suite::{Record, Run, signal, spawn, text};
+use reaper_tests::suite::{Record, Run, signal, spawn, succeeded, text};
 use reaper_tests::{engine, until};
 use serde_json::{Value, json};
 
@@ -60,13 +59,6 @@ impl Drop for Foreign {
             }
         }
     }
-}
-
-#[track_caller]
-fn succeeded(output: &Output) -> String {
-    let text = text(output);
-    assert!(output.status.success(), "{text}");
-    text
 }
 
 #[test]

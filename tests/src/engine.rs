@@ -55,7 +55,7 @@ pub fn containers(session: &str) -> Vec<Value> {
     list("/containers/json?all=1&filters=", session)
 }
 
-/// Everything that carries the session's label: `kind name-or-id`.
+/// Everything that carries the session's label, sorted: `kind name-or-id`.
 #[must_use]
 pub fn resources(session: &str) -> Vec<String> {
     let of = |kind: &str, path: &str, name: &str| -> Vec<String> {
@@ -66,6 +66,8 @@ pub fn resources(session: &str) -> Vec<String> {
     all.extend(of("network", "/networks?filters=", "Name"));
     all.extend(of("volume", "/volumes?filters=", "Name"));
     all.extend(of("image", "/images/json?filters=", "Id"));
+    // The engine's order is of no meaning, and changes.
+    all.sort();
     all
 }
 

@@ -155,6 +155,18 @@ pub fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr)
 }
 
+/// What a command printed that did what it should.
+///
+/// # Panics
+///
+/// When it did not.
+#[track_caller]
+pub fn succeeded(output: &Output) -> String {
+    let text = text(output);
+    assert!(output.status.success(), "{text}");
+    text
+}
+
 /// Starts a command with its output collected.
 ///
 /// # Panics
