@@ -6,8 +6,9 @@
 //! it belongs to is one. A random id handed down in the environment was rejected: no process stands
 //! above the first test to choose it.
 //!
-//! All of it is read when the binary is loaded, before a test can change the environment and before a
-//! parent can die and hand its children to another.
+//! It is as it was when the binary was loaded, before a test could change the environment and before a parent
+//! could die and hand its children to another. What the kernel keeps of that is read when it is needed, the
+//! rest at load: a hook that runs in every process of a suite has to cost next to nothing.
 
 use std::fmt;
 use std::sync::{Arc, OnceLock};
@@ -76,24 +77,37 @@ struct AtLoad {
 
 static AT_LOAD: OnceLock<AtLoad> = OnceLock::new();
 
-/// Takes down what the session id is derived from. Called before `main`; costs two look-ups in the
-/// environment, and where nextest is not the runner one small file per ancestor up to cargo.
+const GIVEN: &str = "TESTCONTAINERS_SESSION_ID";
+const NEXTEST_RUN: &str = "NEXTEST_RUN_ID";
+
+/// Takes down what the session id is derived from, unless that can be had later. Called before `main`; costs a
+/// look-up in the environment or two, and where no runner names the run one small file per ancestor up to cargo.
 pub(crate) fn remember() {
+    // Written plainly: each closure or iterator would be a page of code to fetch in a process that has run nothing.
+    if platform::KEEPS_VARIABLES {
+        if std::env::var_os(NEXTEST_RUN).is_some() {
+            return;
+        }
+        if std::env::var_os(GIVEN).is_some() {
+            return;
+        }
+    }
+    at_load();
+}
+
+fn at_load() -> &'static AtLoad {
     AT_LOAD.get_or_init(|| {
-        let variable = |name| std::env::var(name).ok().filter(|value: &String| !value.trim().is_empty());
-        let given = variable("TESTCONTAINERS_SESSION_ID");
-        let nextest_run = variable("NEXTEST_RUN_ID");
+        let variable =
+            |name| platform::variable_at_start(name).filter(|value: &String| !value.trim().is_empty());
+        let (given, nextest_run) = (variable(GIVEN), variable(NEXTEST_RUN));
         let needed = given.is_none() && nextest_run.is_none();
         AtLoad { ancestor: if needed { runner() } else { None }, given, nextest_run }
-    });
+    })
 }
 
 /// The session this process belongs to.
 pub(crate) fn resolve(config: &Config) -> Result<SessionId> {
-    remember();
-    // `remember` has just filled it.
-    let Some(at_load) = AT_LOAD.get() else { unreachable!("remembered above") };
-    derive(config, at_load, platform::boot)
+    derive(config, at_load(), platform::boot)
 }
 
 /// The process with whose end the session is over; none for a session that was named, which may outlive
@@ -101,8 +115,7 @@ pub(crate) fn resolve(config: &Config) -> Result<SessionId> {
 pub(crate) fn runner_of(config: &Config) -> Option<Process> {
     /// Where nextest names the run; looked for once, since no process changes its ancestors but by losing them.
     static UNDER_NEXTEST: OnceLock<Option<Process>> = OnceLock::new();
-    remember();
-    let at_load = AT_LOAD.get()?;
+    let at_load = at_load();
     if config.session_id.is_some() || at_load.given.is_some() {
         return None;
     }
@@ -124,7 +137,7 @@ fn derive(config: &Config, at_load: &AtLoad, boot: impl FnOnce() -> String) -> R
         return SessionId::given(found);
     }
     if let Some(value) = &at_load.given {
-        let name = "TESTCONTAINERS_SESSION_ID".to_owned();
+        let name = GIVEN.to_owned();
         let origin = "the environment".to_owned();
         return SessionId::given(&Found { name, origin, value: value.trim().to_owned() });
     }

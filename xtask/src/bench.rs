@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 use crate::engine;
 use crate::step::cargo;
 
+const LOADS: usize = 200;
 const ATTACHES: usize = 100;
 const CREATIONS: usize = 15;
 const FIRST_RUNS: usize = 5;
@@ -22,6 +23,7 @@ pub(crate) fn run() -> Result<(), String> {
     let programs = programs()?;
     let bench = Bench { programs, session: format!("bench-{}", std::process::id()) };
     let mut table = Table::default();
+    bench.at_load(&mut table)?;
     bench.attach(&mut table)?;
     bench.size(&mut table)?;
     bench.create(&mut table)?;
@@ -34,6 +36,31 @@ struct Bench {
 }
 
 impl Bench {
+    /// What every process pays for linking the library, under each runner.
+    fn at_load(&self, table: &mut Table) -> Result<(), String> {
+        for (runner, variable) in [("nextest", Some("NEXTEST_RUN_ID")), ("cargo test", None)] {
+            let (mut ours, mut floor) = (vec![], vec![]);
+            for round in 0..LOADS {
+                progress("at load", round, LOADS);
+                for (name, samples) in [("at_load", &mut ours), ("at_load_floor", &mut floor)] {
+                    let mut program = self.program(name)?;
+                    program.env_remove("TESTCONTAINERS_SESSION_ID");
+                    program.envs(variable.map(|name| (name, &self.session)));
+                    samples.push(printed(name, &mut program)?);
+                }
+            }
+            let extra = (milliseconds(median(&ours)) - milliseconds(median(&floor))) * 1e3;
+            table.limit(
+                &format!("the hook at load, under {runner}"),
+                extra,
+                20.0,
+                "µs",
+                "first constructor to last",
+            );
+        }
+        Ok(())
+    }
+
     /// With a reaper that runs: attaching, an empty test, and the server's memory.
     fn attach(&self, table: &mut Table) -> Result<(), String> {
         let mut holder = self.acquire(&self.session)?;
@@ -121,11 +148,7 @@ impl Bench {
 
     /// The time that a program says it took.
     fn printed(&self, name: &str) -> Result<Duration, String> {
-        let output = self.program(name)?.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
-        let text = String::from_utf8_lossy(&output.stdout).trim().parse();
-        text.map(Duration::from_nanos).map_err(|_| {
-            format!("`{name}` did not say how long it took: {}", String::from_utf8_lossy(&output.stderr))
-        })
+        printed(name, &mut self.program(name)?)
     }
 
     /// The time of a whole test process, started as nextest starts it: the session is that of a run, and a
@@ -155,6 +178,15 @@ impl Bench {
         holder.end()?;
         reaper["Config"]["Image"].as_str().map(str::to_owned).ok_or("a reaper without an image".into())
     }
+}
+
+/// The time that a program says it took.
+fn printed(name: &str, program: &mut Command) -> Result<Duration, String> {
+    let output = program.stdin(Stdio::null()).output().map_err(|error| error.to_string())?;
+    let text = String::from_utf8_lossy(&output.stdout).trim().parse();
+    text.map(Duration::from_nanos).map_err(|_| {
+        format!("`{name}` did not say how long it took: {}", String::from_utf8_lossy(&output.stderr))
+    })
 }
 
 /// A process that holds a guard.
@@ -229,7 +261,8 @@ fn until_gone(session: &str) -> Result<(), String> {
 /// The measured programs by name, built as tests are.
 fn programs() -> Result<BTreeMap<String, String>, String> {
     let arguments = ["test", "--no-run", "-p", "reaper-tests", "--message-format", "json-render-diagnostics"];
-    let targets = ["--test", "empty", "--example", "attach", "--example", "by_hand"];
+    let examples = ["attach", "by_hand", "at_load", "at_load_floor"].map(|name| ["--example", name]);
+    let targets = [&["--test", "empty"], examples.as_flattened()].concat();
     let output = cargo(&[&arguments[..], &targets[..]].concat()).stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| format!("failed to start cargo: {error}"))?;
     if !output.status.success() {

@@ -14,6 +14,19 @@ pub(crate) fn parent() -> Option<Process> {
     process(std::os::unix::process::parent_id())
 }
 
+/// The kernel can be asked at any time for the variables that a process was started with.
+pub(crate) const KEEPS_VARIABLES: bool = true;
+
+/// A variable as it was when this process was started, whatever has been set since.
+pub(crate) fn variable_at_start(name: &str) -> Option<String> {
+    // Not to be read by a process that the kernel protects from its own user.
+    let Ok(variables) = fs::read("/proc/self/environ") else { return std::env::var(name).ok() };
+    let mut values = variables
+        .split(|byte| *byte == 0)
+        .filter_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
+    String::from_utf8(values.next()?.to_vec()).ok()
+}
+
 /// Names the current boot, within which pids and start times mean something.
 pub(crate) fn boot() -> String {
     fs::read_to_string("/proc/sys/kernel/random/boot_id").map(|id| id.trim().to_owned()).unwrap_or_default()

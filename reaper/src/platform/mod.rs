@@ -12,7 +12,7 @@ mod imp;
 #[cfg(unix)]
 pub(crate) mod detach;
 
-pub(crate) use imp::{boot, host, parent, process};
+pub(crate) use imp::{KEEPS_VARIABLES, boot, host, parent, process, variable_at_start};
 
 /// A process, told apart from every other that ever had its pid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +44,13 @@ mod tests {
         assert_eq!(this.parent, Some(parent.id));
         assert!(!this.started.is_empty() && !parent.name.is_empty());
         assert!(!boot().is_empty() && host().is_some_and(|host| !host.contains(char::is_whitespace)));
+    }
+
+    #[test]
+    fn a_variable_is_as_it_was_at_the_start() {
+        // Whatever it says, every process of a test run has one.
+        assert_eq!(variable_at_start("PATH"), std::env::var("PATH").ok());
+        assert_eq!(variable_at_start("PAT"), None);
     }
 
     #[test]

@@ -26,6 +26,14 @@ pub(crate) fn host() -> Option<String> {
     None
 }
 
+/// What a process was started with is known only until it changes its own variables.
+pub(crate) const KEEPS_VARIABLES: bool = false;
+
+/// A variable as it was when this process was started, if it is asked for in time.
+pub(crate) fn variable_at_start(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Names the current boot: not known here.
 pub(crate) fn boot() -> String {
     String::new()

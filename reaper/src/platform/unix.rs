@@ -22,6 +22,14 @@ pub(crate) fn parent() -> Option<Process> {
     process(std::os::unix::process::parent_id())
 }
 
+/// What a process was started with is known only until it changes its own variables.
+pub(crate) const KEEPS_VARIABLES: bool = false;
+
+/// A variable as it was when this process was started, if it is asked for in time.
+pub(crate) fn variable_at_start(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Names the current boot, within which pids and start times mean something.
 pub(crate) fn boot() -> String {
     output(Command::new("sysctl").args(["-n", "kern.boottime"])).unwrap_or_default()
