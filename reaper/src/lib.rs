@@ -91,6 +91,10 @@
 //! - The reaper is killed: its end is noticed at once, a new one is created and told every filter again.
 //! - The test is killed: the operating system closes its connection, which is all the reaper waits for.
 //! - Something cannot be removed: the reaper's log says what and why.
+//! - A test fails and what it created has to be looked at: `REAPER_KEEP=on-failure` keeps it. The end of a test under
+//!   [`with_reaper`] counts, a panic or an error that it returns; by hand, a panic while the guard is held. What was
+//!   killed has failed. Where tests share a process, they share its fate.
+//! - Everything has to be gone at once: [`Reaper::reap_now`].
 //!
 //! # What the attribute writes
 //!

@@ -161,6 +161,7 @@ pub fn text(output: &Output) -> String {
 ///
 /// When it did not.
 #[track_caller]
+#[expect(clippy::must_use_candidate, reason = "an assertion before anything else")]
 pub fn succeeded(output: &Output) -> String {
     let text = text(output);
     assert!(output.status.success(), "{text}");
