@@ -313,5 +313,4 @@ fn short(id: &str) -> String {
 }
 
 #[cfg(test)]
-#[path = "acquire_tests.rs"]
 mod tests;

@@ -55,7 +55,7 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
 fn module(root: &Path, file: &Path) -> String {
     let first = file.strip_prefix(root).unwrap().components().next().unwrap();
     let name = Path::new(first.as_os_str()).file_stem().unwrap().to_str().unwrap();
-    name.trim_end_matches("_tests").to_owned()
+    name.to_owned()
 }
 
 /// The modules that code names, tests left out.
