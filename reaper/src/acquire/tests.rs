@@ -159,6 +159,16 @@ async fn what_would_not_start_is_removed_and_tried_again() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_reaper_that_was_started_and_whose_creator_was_not_told_stays() {
+    let engine = engine(|world| {
+        world.on_start.push_back(Refusal::Passing(failure()));
+        world.loses_answers = true;
+    });
+    run(&engine).await.unwrap();
+    assert_eq!((engine.count("create"), engine.count("start")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_that_stays_is_an_error_at_once_and_leaves_nothing() {
     let engine = engine(|world| world.on_start.push_back(Refusal::Final(failure())));
     assert!(matches!(run(&engine).await, Err(Error::Engine { .. })));

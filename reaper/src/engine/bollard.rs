@@ -113,9 +113,10 @@ impl Engine for BollardEngine {
     }
 
     async fn remove(&self, id: &str) -> Result<()> {
-        let options = RemoveContainerOptionsBuilder::default().force(true).v(true).build();
+        let options = RemoveContainerOptionsBuilder::default().v(true).build();
         match self.docker()?.remove_container(id, Some(options)).await {
             Ok(()) => Ok(()),
+            // Gone, being removed, or running.
             Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
             Err(error) => Err(failed("remove a reaper container", error)),
         }
@@ -267,6 +268,31 @@ mod tests {
     fn answered(status_code: u16, message: &str) -> Refusal {
         let message = message.to_owned();
         refusal("create", BollardError::DockerResponseServerError { status_code, message })
+    }
+
+    /// By force it would take away a reaper that others are connected to.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_container_that_runs_is_asked_for_without_force_and_stays() {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("engine.sock");
+        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        let engine =
+            BollardEngine { docker: OnceCell::new(), place: Place::Socket(socket), host: String::new() };
+        let answer = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut request = vec![0; 4096];
+            let length = stream.read(&mut request).await.unwrap();
+            let body = "{\"message\":\"You cannot remove a running container abc\"}";
+            let head = format!("HTTP/1.1 409 Conflict\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            stream.write_all(head.as_bytes()).await.unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        };
+        let (removed, request) = tokio::join!(engine.remove("abc"), answer);
+        removed.unwrap();
+        assert!(request.starts_with("DELETE ") && request.contains("/containers/abc?"), "{request}");
+        assert!(!request.contains("force=true"), "{request}");
     }
 
     #[test]

@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(crate) on_create: VecDeque<Refusal>,
     /// Taken one per start, in place of starting.
     pub(crate) on_start: VecDeque<Refusal>,
+    /// What is refused to create or to start is done all the same: only the answer is lost.
+    pub(crate) loses_answers: bool,
     /// Taken one per dial; then the reaper works.
     pub(crate) on_dial: VecDeque<Answer>,
     /// The container's fate at the moment of a dial.
@@ -108,8 +110,10 @@ impl Engine for FakeEngine {
     async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal> {
         let mut world = self.0.borrow_mut();
         world.requests.push("create");
-        if let Some(refusal) = world.on_create.pop_front() {
-            return Err(refusal);
+        let id = format!("created-{}", world.specs.len() + 1);
+        let answer = world.on_create.pop_front().map_or(Ok(id.clone()), Err);
+        if answer.is_err() && !world.loses_answers {
+            return answer;
         }
         if world.container.is_some() {
             return Err(Refusal::NameTaken);
@@ -118,16 +122,16 @@ impl Engine for FakeEngine {
             return Err(Refusal::NoImage);
         }
         world.specs.push(spec.clone());
-        let id = format!("created-{}", world.specs.len());
         world.container = Some(reaper(&id, State::Created));
-        Ok(id)
+        answer
     }
 
     async fn start(&self, id: &str) -> Result<(), Refusal> {
         let mut world = self.0.borrow_mut();
         world.requests.push("start");
-        if let Some(refusal) = world.on_start.pop_front() {
-            return Err(refusal);
+        let answer = world.on_start.pop_front().map_or(Ok(()), Err);
+        if answer.is_err() && !world.loses_answers {
+            return answer;
         }
         if !world.has_network && world.specs.last().is_some_and(|spec| spec.network == "bridge") {
             return Err(Refusal::NoNetwork(failure()));
@@ -136,13 +140,13 @@ impl Engine for FakeEngine {
             Some(container) if container.id == id => *container = reaper(id, State::Running),
             _ => return Err(Refusal::Passing(failure())),
         }
-        Ok(())
+        answer
     }
 
     async fn remove(&self, id: &str) -> Result<()> {
         let mut world = self.0.borrow_mut();
         world.requests.push("remove");
-        world.container.take_if(|container| container.id == id);
+        world.container.take_if(|container| container.id == id && container.state != State::Running);
         Ok(())
     }
 

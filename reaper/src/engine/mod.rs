@@ -38,7 +38,8 @@ pub(crate) trait Engine {
     async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal>;
     /// Starts a container; one that already runs is started.
     async fn start(&self, id: &str) -> Result<(), Refusal>;
-    /// Removes a container by force; one that is gone, or being removed, is removed.
+    /// Removes a container that does not run; one that is gone, or being removed, is removed. One that runs
+    /// stays: somebody has started it meanwhile, and others may be connected to it already.
     async fn remove(&self, id: &str) -> Result<()>;
     /// The last lines that a container wrote.
     async fn log(&self, id: &str, lines: usize) -> Result<Vec<String>>;
