@@ -205,9 +205,13 @@ impl<'a, E: Engine> Search<'a, E> {
             },
             Refusal::NoNetwork(error) if self.own_network || self.plan.config.network.is_some() => Err(error),
             Refusal::NoNetwork(_) => {
-                self.engine.create_network(OWN_NETWORK, &self.plan.network_labels()).await?;
-                self.own_network = true;
-                Ok(Round::Again)
+                match self.engine.create_network(OWN_NETWORK, &self.plan.network_labels()).await {
+                    Ok(()) => {
+                        self.own_network = true;
+                        Ok(Round::Again)
+                    }
+                    Err(error) => Ok(Round::Later(Arc::new(error))),
+                }
             }
             Refusal::Passing(error) => Ok(Round::Later(Arc::new(error))),
             Refusal::Final(error) => Err(error),

@@ -130,6 +130,16 @@ async fn without_a_bridge_our_own_network_is_made() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_network_that_cannot_be_made_at_once_is_made_later() {
+    let engine = engine(|world| {
+        world.has_network = false;
+        world.on_network.push_back(failure());
+    });
+    run(&engine).await.unwrap();
+    assert_eq!(engine.count("network"), 2);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_container_whose_creator_died_is_started_in_its_place() {
     let engine = engine(|world| world.container = Some(reaper("orphan", State::Created)));
     let acquired = run(&engine).await.unwrap();

@@ -46,6 +46,8 @@ pub(crate) struct World {
     pub(crate) on_create: VecDeque<Refusal>,
     /// Taken one per start, in place of starting.
     pub(crate) on_start: VecDeque<Refusal>,
+    /// Taken one per network, in place of making it.
+    pub(crate) on_network: VecDeque<Error>,
     /// What is refused to create or to start is done all the same: only the answer is lost.
     pub(crate) loses_answers: bool,
     /// Taken one per dial; then the reaper works.
@@ -155,8 +157,9 @@ impl Engine for FakeEngine {
     }
 
     async fn create_network(&self, _name: &str, _labels: &BTreeMap<String, String>) -> Result<()> {
-        self.0.borrow_mut().requests.push("network");
-        Ok(())
+        let mut world = self.0.borrow_mut();
+        world.requests.push("network");
+        world.on_network.pop_front().map_or(Ok(()), Err)
     }
 
     async fn platform(&self) -> Result<(String, String)> {
