@@ -15,6 +15,7 @@
 //!            paused, foreign   error
 //! ```
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -82,14 +83,19 @@ struct Search<'a, E> {
     patience: Duration,
     /// The container seen in `created`, and since when.
     waiting_for: Option<(String, Instant)>,
-    /// A creation was begun, so that giving up means looking after what it left.
-    creating: bool,
+    /// A creation that the engine has not answered yet. It goes on with it whether or not anybody waits, so
+    /// giving up must not lose it.
+    asked: Option<Creation<'a>>,
+    /// There may be a container that nobody else will start.
+    unfinished: bool,
     /// The id of the container that this process created.
     created: Option<String>,
     /// The engine has answered once, so what fails from then on is worth another round.
     reached: bool,
     last: Option<Cause>,
 }
+
+type Creation<'a> = Pin<Box<dyn Future<Output = Result<String, Refusal>> + 'a>>;
 
 /// What a round leads to.
 enum Round<S> {
@@ -117,7 +123,8 @@ impl<'a, E: Engine> Search<'a, E> {
             backoff: delays.build(),
             patience: FIRST_PATIENCE,
             waiting_for: None,
-            creating: false,
+            asked: None,
+            unfinished: false,
             created: None,
             reached: plan.endpoint.probed,
             last: None,
@@ -168,17 +175,24 @@ impl<'a, E: Engine> Search<'a, E> {
                 short(&before)
             ))));
         }
-        self.creating = true;
-        match self.engine.create(&self.plan.container(&self.image, self.own_network)).await {
+        let engine = self.engine;
+        let container = self.plan.container(&self.image, self.own_network);
+        let asked = self.asked.insert(Box::pin(async move { engine.create(&container).await }));
+        let answer = asked.await;
+        match self.answered(answer) {
             Ok(id) => {
                 self.created = Some(id.clone());
                 self.start(&id).await
             }
-            Err(refusal) => {
-                self.creating = false;
-                self.mend(refusal).await
-            }
+            Err(refusal) => self.mend(refusal).await,
         }
+    }
+
+    fn answered(&mut self, answer: Result<String, Refusal>) -> Result<String, Refusal> {
+        self.asked = None;
+        // What may pass may be an answer that was lost, too.
+        self.unfinished = matches!(answer, Ok(_) | Err(Refusal::Passing(_)));
+        answer
     }
 
     async fn start(&mut self, id: &str) -> Result<Round<E::Stream>> {
@@ -186,7 +200,7 @@ impl<'a, E: Engine> Search<'a, E> {
         // A container that would not start keeps the name from everybody.
         let removed = self.engine.remove(id).await;
         self.created = None;
-        self.creating = removed.is_err();
+        self.unfinished = removed.is_err();
         self.mend(refusal).await
     }
 
@@ -274,10 +288,15 @@ impl<'a, E: Engine> Search<'a, E> {
 
     /// Removes what a creation left that will not be finished by us.
     async fn abandon(&mut self) {
-        if !self.creating {
-            return;
-        }
         let cleaned = timeout(AFTERMATH, async {
+            if let Some(asked) = &mut self.asked {
+                let answer = asked.await;
+                // Only whether something was made is of interest now.
+                let _ = self.answered(answer);
+            }
+            if !self.unfinished {
+                return Ok(());
+            }
             match self.engine.inspect(&self.name).await? {
                 Some(container) if container.state == State::Created => {
                     self.engine.remove(&container.id).await
@@ -285,9 +304,12 @@ impl<'a, E: Engine> Search<'a, E> {
                 _ => Ok(()),
             }
         });
-        if let Ok(Err(error)) = cleaned.await {
-            tracing::warn!(container = self.name, error = error.report(), "a half-made reaper may be left");
-        }
+        let problem = match cleaned.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.report(),
+            Err(_) => format!("the engine was not done within {AFTERMATH:?}"),
+        };
+        tracing::warn!(container = self.name, problem, "a half-made reaper may be left");
     }
 
     async fn deadline(&mut self, after: Duration) -> Error {

@@ -247,6 +247,17 @@ async fn the_deadline_carries_the_last_cause_and_the_last_words() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn giving_up_removes_what_was_created_without_an_answer() {
+    let engine = engine(|world| {
+        world.on_create.push_back(Refusal::Passing(failure()));
+        world.loses_answers = true;
+    });
+    let plan = plan(|config| config.acquire_timeout = Duration::from_millis(10));
+    acquire(&engine, &plan, &[]).await.unwrap_err();
+    assert_eq!((engine.count("create"), &engine.0.borrow().container), (1, &None));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_reaper_that_dies_at_once_is_not_created_in_a_tight_loop() {
     let engine = engine(|world| {
         world.on_inspect.extend((0..100_000).map(|_| Event::Becomes(None)));
