@@ -340,3 +340,6 @@ fn short(id: &str) -> String {
 
 #[cfg(test)]
 mod tests;
+
+#[cfg(test)]
+mod model;

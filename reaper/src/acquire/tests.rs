@@ -10,7 +10,7 @@ use crate::engine::discover::{Endpoint, Place};
 use crate::engine::fake::{Answer, Event, FakeEngine, World, failure, reaper};
 use crate::session;
 
-fn plan(set: impl FnOnce(&mut Config)) -> Plan {
+pub(super) fn plan(set: impl FnOnce(&mut Config)) -> Plan {
     let mut config =
         Config { image: None, acquire_timeout: Duration::from_secs(60), ..Config::load().unwrap() };
     config.session_id = Some(Found::built("test", "s".into()));

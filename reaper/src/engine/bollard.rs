@@ -278,8 +278,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("engine.sock");
         let listener = tokio::net::UnixListener::bind(&socket).unwrap();
-        let engine =
-            BollardEngine { docker: OnceCell::new(), place: Place::Socket(socket), host: String::new() };
+        let place = Place::Socket(socket);
+        let engine = BollardEngine { docker: OnceCell::new(), place, host: String::new(), local: true };
         let answer = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = vec![0; 4096];

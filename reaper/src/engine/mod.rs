@@ -14,6 +14,10 @@ pub(crate) mod inventory;
 mod look_up;
 #[cfg(test)]
 pub(crate) mod shelf;
+#[cfg(test)]
+pub(crate) mod simulated;
+#[cfg(test)]
+pub(crate) mod simulated_ryuk;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
