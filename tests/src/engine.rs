@@ -20,17 +20,28 @@ pub const SESSION: &str = "org.testcontainers.sessionId";
 /// When the engine does not answer.
 #[must_use = "the status tells whether it was done"]
 pub fn request(method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    send(method, path, "application/json", body.as_bytes())
+}
+
+/// The same with a body of any type.
+///
+/// # Panics
+///
+/// When the engine does not answer.
+#[must_use = "the status tells whether it was done"]
+pub fn send(method: &str, path: &str, content_type: &str, body: &[u8]) -> (u16, Value) {
     let exchange = || -> io::Result<String> {
         let mut stream = UnixStream::connect(SOCKET)?;
         stream.set_read_timeout(Some(Duration::from_secs(60)))?;
-        let body = if body.is_null() { String::new() } else { body.to_string() };
         // Version 1.0, so that the answer ends with the connection and comes in one piece.
         write!(
             stream,
-            "{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: application/json\r\n\
-             Content-Length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: {content_type}\r\n\
+             Content-Length: {}\r\n\r\n",
             body.len()
         )?;
+        stream.write_all(body)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
         Ok(answer)

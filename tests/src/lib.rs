@@ -1,7 +1,11 @@
 //! The harness of the end-to-end and fault tests: looks at the engine and at processes from outside,
 //! never through the library that is under test.
 
+pub mod bystander;
 pub mod engine;
+pub mod process;
+pub mod proxy;
+pub mod scene;
 pub mod suite;
 
 use std::time::{Duration, Instant};
@@ -21,4 +25,10 @@ pub fn until<T>(what: &str, within: Duration, mut look: impl FnMut() -> Result<T
             Err(_) => std::thread::sleep(Duration::from_millis(20)),
         }
     }
+}
+
+/// Returns once the clock has moved on by this much: only where time itself is the fault, as when a machine
+/// sleeps. Everything else is waited for with [`until`].
+pub fn until_later(by: Duration) {
+    std::thread::sleep(by);
 }

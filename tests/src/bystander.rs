@@ -1,0 +1,108 @@
+//! What belongs to nobody under test: whatever a session removes, this has to stay as it was.
+//!
+//! A container, a network, a volume and an image, once with the label of another session and once with none.
+//! Made for each case anew and not once per engine: what is shared between tests could be put back by one
+//! of them before another looks.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use serde_json::{Value, json};
+
+use crate::engine;
+
+/// Removed from the engine when dropped.
+pub struct Bystander {
+    things: Vec<Thing>,
+}
+
+struct Thing {
+    path: String,
+    /// What the engine said of it at first.
+    before: Value,
+}
+
+impl Bystander {
+    /// Puts one on the engine.
+    ///
+    /// # Panics
+    ///
+    /// When the engine refuses.
+    #[must_use]
+    #[expect(clippy::new_without_default, reason = "a default that makes things on an engine would surprise")]
+    pub fn new() -> Self {
+        static NUMBER: AtomicU32 = AtomicU32::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let process = std::process::id();
+        let mut bystander = Self { things: Vec::new() };
+        for (name, label) in [("labelled", Some((engine::SESSION, "somebody-else"))), ("bare", None)] {
+            bystander.add(&format!("bystander-{name}-{process}-{number}"), label);
+        }
+        bystander
+    }
+
+    fn add(&mut self, name: &str, label: Option<(&str, &str)>) {
+        let labels = label.map_or(json!({}), |(key, value)| json!({key: value}));
+        for kind in ["networks", "volumes"] {
+            create(&format!("/{kind}/create"), &json!({"Name": name, "Labels": labels}));
+            self.keep(format!("/{kind}/{name}"));
+        }
+        // An image of one empty file system, for there may be nothing else on the engine.
+        let change = label.map_or(String::new(), |(key, value)| format!("&changes=LABEL%20{key}%3D{value}"));
+        let import = format!("/images/create?fromSrc=-&repo={name}{change}");
+        let (status, answer) = engine::send("POST", &import, "application/x-tar", &[0; 1024]);
+        assert_eq!(status, 200, "{answer}");
+        create(
+            &format!("/containers/create?name={name}"),
+            &json!({"Image": name, "Cmd": ["nothing"], "Labels": labels}),
+        );
+        // Before the image, since they are removed in this order.
+        self.keep(format!("/containers/{name}"));
+        self.keep(format!("/images/{name}"));
+    }
+
+    fn keep(&mut self, path: String) {
+        let before = look(&path);
+        assert!(before.is_some(), "{path} was not created");
+        self.things.push(Thing { path, before: before.unwrap_or_default() });
+    }
+
+    /// Nothing of it was removed, or removed and made again.
+    ///
+    /// # Panics
+    ///
+    /// When something was.
+    #[track_caller]
+    pub fn assert_untouched(&self) {
+        for Thing { path, before } in &self.things {
+            assert_eq!(look(path).as_ref(), Some(before), "{path} was touched");
+        }
+    }
+}
+
+/// What tells a thing apart from another of that name.
+fn look(path: &str) -> Option<Value> {
+    let inspect = if path.starts_with("/volumes") { path.to_owned() } else { inspect_path(path) };
+    let found = engine::inspect(&inspect)?;
+    Some(json!([found["Id"], found["Created"], found["CreatedAt"], found["State"]]))
+}
+
+fn inspect_path(path: &str) -> String {
+    if path.starts_with("/networks") { path.to_owned() } else { format!("{path}/json") }
+}
+
+#[track_caller]
+fn create(path: &str, body: &Value) {
+    let (status, answer) = engine::request("POST", path, body);
+    assert_eq!(status, 201, "{path}: {answer}");
+}
+
+impl Drop for Bystander {
+    fn drop(&mut self) {
+        for Thing { path, .. } in &self.things {
+            let (status, answer) = engine::request("DELETE", path, &Value::Null);
+            if status >= 300 && status != 404 {
+                eprintln!("{path} is left: {answer}");
+            }
+        }
+    }
+}

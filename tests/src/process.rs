@@ -1,0 +1,236 @@
+//! Processes that a test starts, and what the system says of any.
+//!
+//! A test that fails half-way must not leave a process that holds a session, so a [`Process`] is killed when it
+//! is dropped. [`Runner`] is a runner that does what the test says: real ones are used wherever it matters what
+//! they do, but none can be told to wait two seconds between two tests.
+
+use std::io::Write as _;
+use std::process::{Child, ChildStdin, Command, Output, Stdio};
+
+use crate::suite::{Run, signal, text};
+
+/// A child with its output collected; killed when dropped.
+pub struct Process(Option<Child>);
+
+impl Process {
+    /// Starts a command.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[track_caller]
+    #[must_use]
+    pub fn start(command: &mut Command) -> Self {
+        Self(Some(crate::suite::spawn(command)))
+    }
+
+    /// Its pid.
+    ///
+    /// # Panics
+    ///
+    /// Never: the child is there until the end.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.0.as_ref().expect("there until the end").id()
+    }
+
+    /// Whether it has not ended.
+    #[must_use]
+    pub fn is_running(&mut self) -> bool {
+        self.0.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    /// Kills it as `kill -9` does, and gives what it had printed.
+    ///
+    /// # Panics
+    ///
+    /// When it had ended by itself.
+    #[track_caller]
+    pub fn kill(mut self) -> String {
+        assert!(self.is_running(), "ended by itself: {}", self.output_text());
+        signal("KILL", &self.id().to_string());
+        self.output_text()
+    }
+
+    /// Waits until it ends, which has to be a success, and gives what it printed.
+    ///
+    /// # Panics
+    ///
+    /// When it fails.
+    #[track_caller]
+    pub fn succeed(self) -> String {
+        let output = self.output();
+        assert!(output.status.success(), "{}: {}", output.status, text(&output));
+        text(&output)
+    }
+
+    /// Waits until it ends, which has to be a failure, and gives what it printed.
+    ///
+    /// # Panics
+    ///
+    /// When it succeeds.
+    #[track_caller]
+    pub fn fail(self) -> String {
+        let output = self.output();
+        assert!(!output.status.success(), "should have failed: {}", text(&output));
+        text(&output)
+    }
+
+    fn output(mut self) -> Output {
+        let child = self.0.take().expect("there until the end");
+        child.wait_with_output().expect("a child can be waited for")
+    }
+
+    fn output_text(&mut self) -> String {
+        self.0
+            .take()
+            .and_then(|child| child.wait_with_output().ok())
+            .map_or_else(String::new, |output| text(&output))
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        if let Some(child) = &mut self.0 {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+/// A shell that goes by the name of cargo, and so is what the processes under it take for their runner.
+pub struct Runner {
+    process: Process,
+    commands: ChildStdin,
+}
+
+impl Runner {
+    /// Starts one, in the clean environment of a run and these variables.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[must_use]
+    pub fn start(run: &Run, variables: &[(&str, &str)]) -> Self {
+        let program = run.file("cargo");
+        std::fs::copy("/bin/sh", &program).expect("a copy of the shell");
+        let mut command = run.command(&program.to_string_lossy());
+        command.envs(variables.iter().copied());
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the shell starts");
+        let commands = child.stdin.take().expect("it was asked for");
+        Self { process: Process(Some(child)), commands }
+    }
+
+    /// Its pid.
+    #[must_use]
+    pub fn id(&self) -> u32 {
+        self.process.id()
+    }
+
+    /// A line for the shell.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub fn run(&mut self, line: &str) {
+        writeln!(self.commands, "{line}").expect("the runner reads");
+    }
+
+    /// Has it run one of the suite's tests; the shell waits for its end, unless the line goes on with `&`.
+    pub fn test(&mut self, run: &Run, test: &str, and: &str) {
+        let binary = run.binary("attribute");
+        let program = binary.get_program().to_string_lossy().into_owned();
+        self.run(&format!("'{program}' --exact {test} --include-ignored </dev/null {and}"));
+    }
+
+    /// Lets it end after the last line, and gives what everything under it printed.
+    ///
+    /// # Panics
+    ///
+    /// When its last command failed.
+    #[track_caller]
+    pub fn end(self) -> String {
+        drop(self.commands);
+        self.process.succeed()
+    }
+}
+
+/// What the system says of a process.
+#[derive(Debug)]
+pub struct Facts {
+    /// `T` when it is stopped.
+    pub state: String,
+    /// The group's id.
+    pub group: u32,
+    /// The session's id, which is its leader's.
+    pub session: u32,
+    /// 0 without a controlling terminal.
+    pub terminal: i32,
+    /// Processor time in ticks.
+    pub ticks: u64,
+    /// The name in `ps`.
+    pub name: String,
+}
+
+impl Facts {
+    /// None when there is no such process.
+    #[must_use]
+    pub fn of(process: &str) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        let (front, fields) = stat.rsplit_once(") ")?;
+        let (_, name) = front.split_once('(')?;
+        let fields: Vec<_> = fields.split(' ').collect();
+        let ticks: Vec<u64> = [11, 12].iter().filter_map(|index| fields.get(*index)?.parse().ok()).collect();
+        Some(Self {
+            state: (*fields.first()?).to_owned(),
+            group: fields.get(2)?.parse().ok()?,
+            session: fields.get(3)?.parse().ok()?,
+            terminal: fields.get(4)?.parse().ok()?,
+            ticks: ticks.iter().sum(),
+            name: name.to_owned(),
+        })
+    }
+}
+
+/// The open descriptors of a process and what each leads to.
+#[must_use]
+pub fn descriptors(process: &str) -> Vec<(u32, String)> {
+    let entries = std::fs::read_dir(format!("/proc/{process}/fd")).into_iter().flatten().flatten();
+    let mut found: Vec<_> = entries
+        .filter_map(|entry| {
+            let number = entry.file_name().to_str()?.parse().ok()?;
+            let target = std::fs::read_link(entry.path()).ok()?;
+            Some((number, target.to_string_lossy().into_owned()))
+        })
+        .collect();
+    found.sort();
+    found
+}
+
+/// The memory that a process shares with nobody, in bytes.
+///
+/// # Panics
+///
+/// When there is no such process.
+#[must_use]
+pub fn private_memory(process: &str) -> u64 {
+    let path = format!("/proc/{process}/smaps_rollup");
+    let rollup = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let private = rollup.lines().filter(|line| line.starts_with("Private_"));
+    let kilobytes = private.filter_map(|line| line.split_whitespace().nth(1)?.parse::<u64>().ok());
+    kilobytes.sum::<u64>() << 10
+}
+
+/// The processes whose arguments contain all these.
+#[must_use]
+pub fn with_arguments(expected: &[&str]) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let fitting = processes.filter(|process| {
+        let line = std::fs::read(process.path().join("cmdline")).unwrap_or_default();
+        let line = String::from_utf8_lossy(&line).into_owned();
+        let arguments: Vec<_> = line.split('\0').collect();
+        expected.iter().all(|expected| arguments.contains(expected))
+    });
+    fitting.map(|process| process.file_name().to_string_lossy().into_owned()).collect()
+}
