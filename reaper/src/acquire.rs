@@ -238,7 +238,10 @@ impl<'a, E: Engine> Search<'a, E> {
             Some((id, since)) if *id == container.id => {
                 if since.elapsed() >= CREATOR_GRACE {
                     self.waiting_for = None;
-                    return self.start(&container.id).await;
+                    // Somebody with other settings may have made what cannot be started; it is removed by
+                    // then, and what this process makes may be better.
+                    let started = self.start(&container.id).await;
+                    return started.or_else(|error| Ok(Round::Later(Arc::new(error))));
                 }
             }
             _ => self.waiting_for = Some((container.id, Instant::now())),

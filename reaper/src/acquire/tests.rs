@@ -179,6 +179,16 @@ async fn a_reaper_that_was_started_and_whose_creator_was_not_told_stays() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_another_process_made_and_nobody_can_start_is_replaced() {
+    let engine = engine(|world| {
+        world.container = Some(reaper("broken", State::Created));
+        world.on_start.push_back(Refusal::Final(failure()));
+    });
+    assert!(run(&engine).await.unwrap().created);
+    assert_eq!((engine.count("create"), engine.count("remove")), (1, 1));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_refusal_that_stays_is_an_error_at_once_and_leaves_nothing() {
     let engine = engine(|world| world.on_start.push_back(Refusal::Final(failure())));
     assert!(matches!(run(&engine).await, Err(Error::Engine { .. })));
