@@ -19,6 +19,10 @@ const LONGEST_LINE: usize = 64 << 10;
 /// For all unfinished lines together: a few hundred slow clients must not use the memory up.
 const ALL_UNFINISHED: usize = 4 << 20;
 const MOST_CLIENTS: usize = 4096;
+/// A server that was stopped or had to wait for a processor finds the time over when it gets to look, and
+/// a client that was in time at the door: one look to let it in and one to read its line. Not until nobody
+/// says anything, for somebody who only ever talks must not keep the reaper.
+const LAST_LOOKS: u32 = 2;
 
 struct Client {
     stream: TcpStream,
@@ -39,12 +43,15 @@ pub(crate) fn serve(
     let mut filters = Vec::new();
     // No deadline while a client is registered.
     let mut deadline = Some(Instant::now() + settings.connection_timeout);
+    let mut last_looks = LAST_LOOKS;
     loop {
         let now = Instant::now();
-        if deadline.is_some_and(|deadline| deadline <= now) {
+        let is_due = deadline.is_some_and(|deadline| deadline <= now);
+        if is_due && last_looks == 0 {
             log::line(format_args!("clients={} filters={} no client, pruning", clients.len(), filters.len()));
             return Ok(filters);
         }
+        last_looks = if is_due { last_looks - 1 } else { LAST_LOOKS };
         let mut fds: Vec<_> = clients.iter().map(|client| client.stream.as_fd()).collect();
         fds.extend(listener.as_ref().map(|listener| listener.as_fd()));
         // After a signal the pipe stays readable; it has been understood.

@@ -28,6 +28,26 @@ fn it_waits_for_a_client_to_come_back() {
     assert!(engine.left().is_empty());
 }
 
+/// The server is late, not the client: it came, and said what it wants, while the server could not look.
+#[test]
+fn a_client_that_was_in_time_is_served_by_a_server_that_is_late() {
+    let engine = engine();
+    let mut ryuk = Ryuk::start(&engine.host(), &[("RYUK_RECONNECTION_TIMEOUT", "1s")]);
+    drop(ryuk.registered(OURS));
+    ryuk.until_logged("disconnected");
+    ryuk.signal("STOP");
+    let mut second = ryuk.connect();
+    second.send(format!("{OURS}\n").as_bytes());
+    // That its time is over before it looks is what is tested.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    ryuk.signal("CONT");
+    assert_eq!(second.answer(), "ACK");
+    assert!(ryuk.is_running() && engine.world().requests.is_empty());
+    drop(second);
+    assert_eq!(ryuk.ended(), 0);
+    assert!(engine.left().is_empty());
+}
+
 #[test]
 fn a_client_that_says_nothing_or_half_a_line_neither_blocks_nor_keeps_it() {
     let engine = engine();
