@@ -66,6 +66,11 @@ impl Bystander {
         self.things.push(Thing { path, before: before.unwrap_or_default() });
     }
 
+    /// What it consists of, by API path.
+    pub fn paths(&self) -> impl Iterator<Item = &str> {
+        self.things.iter().map(|thing| thing.path.as_str())
+    }
+
     /// Nothing of it was removed, or removed and made again.
     ///
     /// # Panics

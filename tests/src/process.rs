@@ -40,28 +40,30 @@ impl Process {
         self.0.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
-    /// Kills it as `kill -9` does, and gives what it had printed.
+    /// Kills it as `kill -9` does.
     ///
     /// # Panics
     ///
     /// When it had ended by itself.
     #[track_caller]
-    pub fn kill(mut self) -> String {
-        assert!(self.is_running(), "ended by itself: {}", self.output_text());
-        signal("KILL", &self.id().to_string());
-        self.output_text()
+    pub fn kill(mut self) {
+        if self.is_running() {
+            signal("KILL", &self.id().to_string());
+            self.output();
+        } else {
+            panic!("ended by itself: {}", text(&self.output()));
+        }
     }
 
-    /// Waits until it ends, which has to be a success, and gives what it printed.
+    /// Waits until it ends, which has to be a success.
     ///
     /// # Panics
     ///
     /// When it fails.
     #[track_caller]
-    pub fn succeed(self) -> String {
+    pub fn succeed(self) {
         let output = self.output();
         assert!(output.status.success(), "{}: {}", output.status, text(&output));
-        text(&output)
     }
 
     /// Waits until it ends, which has to be a failure, and gives what it printed.
@@ -70,6 +72,7 @@ impl Process {
     ///
     /// When it succeeds.
     #[track_caller]
+    #[must_use]
     pub fn fail(self) -> String {
         let output = self.output();
         assert!(!output.status.success(), "should have failed: {}", text(&output));
@@ -79,13 +82,6 @@ impl Process {
     fn output(mut self) -> Output {
         let child = self.0.take().expect("there until the end");
         child.wait_with_output().expect("a child can be waited for")
-    }
-
-    fn output_text(&mut self) -> String {
-        self.0
-            .take()
-            .and_then(|child| child.wait_with_output().ok())
-            .map_or_else(String::new, |output| text(&output))
     }
 }
 
@@ -144,15 +140,15 @@ impl Runner {
         self.run(&format!("'{program}' --exact {test} --include-ignored </dev/null {and}"));
     }
 
-    /// Lets it end after the last line, and gives what everything under it printed.
+    /// Lets it end after the last line.
     ///
     /// # Panics
     ///
     /// When its last command failed.
     #[track_caller]
-    pub fn end(self) -> String {
+    pub fn end(self) {
         drop(self.commands);
-        self.process.succeed()
+        self.process.succeed();
     }
 }
 
@@ -167,8 +163,10 @@ pub struct Facts {
     pub session: u32,
     /// 0 without a controlling terminal.
     pub terminal: i32,
-    /// Processor time in ticks.
+    /// Processor time in ticks of the kernel's, usually a hundredth of a second.
     pub ticks: u64,
+    /// How many times it has waited for something: one that is never woken waits once.
+    pub waits: u64,
     /// The name in `ps`.
     pub name: String,
 }
@@ -181,6 +179,8 @@ impl Facts {
         let (front, fields) = stat.rsplit_once(") ")?;
         let (_, name) = front.split_once('(')?;
         let fields: Vec<_> = fields.split(' ').collect();
+        let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
+        let waits = status.lines().find_map(|line| line.strip_prefix("voluntary_ctxt_switches:"))?;
         let ticks: Vec<u64> = [11, 12].iter().filter_map(|index| fields.get(*index)?.parse().ok()).collect();
         Some(Self {
             state: (*fields.first()?).to_owned(),
@@ -188,6 +188,7 @@ impl Facts {
             session: fields.get(3)?.parse().ok()?,
             terminal: fields.get(4)?.parse().ok()?,
             ticks: ticks.iter().sum(),
+            waits: waits.trim().parse().ok()?,
             name: name.to_owned(),
         })
     }
