@@ -93,6 +93,34 @@ fn a_module_knows_only_those_before_it() {
     assert!(imports > 40, "only {imports} imports were seen");
 }
 
+/// `name` in backquotes that looks like a test: a path that ends in words joined by underscores.
+fn named_tests(text: &str) -> BTreeSet<&str> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let last = quoted.filter_map(|quoted| quoted.rsplit_once("::").map(|(_, last)| last));
+    last.filter(|name| name.matches('_').count() >= 3).collect()
+}
+
+#[test]
+fn every_test_that_the_documents_name_exists() {
+    let mut code = String::new();
+    for part in ["reaper", "reaper-macros/src", "tests"] {
+        for file in sources(&folder(part)) {
+            code.push_str(&std::fs::read_to_string(&file).unwrap());
+        }
+    }
+    let mut named = 0;
+    for document in ["README.md", "docs/how-a-run-ends.md", "tests/README.md"] {
+        let text = std::fs::read_to_string(folder(document)).unwrap();
+        // The compositions are held against what the harness lists, by a test of their own.
+        for test in named_tests(text.split("<!-- compositions -->").next().unwrap()) {
+            named += 1;
+            assert!(code.contains(&format!("fn {test}(")), "{document} names {test}, which does not exist");
+        }
+    }
+    // A reader that finds nothing would find nothing wrong.
+    assert!(named > 60, "only {named} tests were seen");
+}
+
 #[test]
 fn only_one_module_knows_bollard_and_the_server_knows_nothing_of_the_library() {
     let users: Vec<_> = sources(&folder("reaper/src"))
