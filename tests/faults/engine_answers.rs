@@ -76,6 +76,38 @@ fn an_engine_that_answers_500_when_the_reaper_is_lost_is_waited_for() {
     scene.end();
 }
 
+/// The engine says nothing of use for longer than anybody waits: whoever asks next is told why, once.
+#[test]
+fn a_reaper_that_cannot_be_had_again_is_told_of_and_can_be_asked_for_later() {
+    let scene = Scene::new("lost");
+    let on_fire = Arc::new(AtomicBool::new(false));
+    let burns = Arc::clone(&on_fire);
+    let proxy = Proxy::new(move |_| {
+        if burns.load(Ordering::Relaxed) {
+            return Decision::Refuse(500, "the engine is on fire".into());
+        }
+        Decision::Pass
+    });
+    let mut test = scene.test("learns_of_a_loss");
+    let test = Process::start(proxy.serve(test.arg("--nocapture").env("REAPER_ACQUIRE_TIMEOUT", "2s")));
+    let before = scene.run.until_recorded("before");
+    on_fire.store(true, Ordering::Relaxed);
+    act("POST", &before.reaper, "/kill");
+    let _ = scene.run.until_recorded("lost");
+    on_fire.store(false, Ordering::Relaxed);
+    std::fs::write(scene.run.file("go-on"), "").unwrap();
+    let again = scene.run.until_recorded("again");
+    assert_ne!(again.reaper, before.reaper);
+    let said = test.succeed();
+    for part in
+        ["could not be restored", "no reaper of this session answered within 2s", "the engine is on fire"]
+    {
+        assert!(said.contains(part), "{part} is missing: {said}");
+    }
+    // What was created before the loss is the new reaper's, too.
+    scene.end();
+}
+
 /// Each kind of request breaks off once, half-way through its answer: the engine has done what was asked, and
 /// its client cannot know.
 #[test]

@@ -55,15 +55,17 @@ impl Process {
         }
     }
 
-    /// Waits until it ends, which has to be a success.
+    /// Waits until it ends, which has to be a success, and gives what it printed.
     ///
     /// # Panics
     ///
     /// When it fails.
     #[track_caller]
-    pub fn succeed(self) {
+    #[expect(clippy::must_use_candidate, reason = "an assertion before anything else")]
+    pub fn succeed(self) -> String {
         let output = self.output();
         assert!(output.status.success(), "{}: {}", output.status, text(&output));
+        text(&output)
     }
 
     /// Waits until it ends, which has to be a failure, and gives what it printed.
