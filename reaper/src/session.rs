@@ -11,6 +11,7 @@
 //! rest at load: a hook that runs in every process of a suite has to cost next to nothing.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use sha2::{Digest, Sha256};
@@ -80,19 +81,16 @@ static AT_LOAD: OnceLock<AtLoad> = OnceLock::new();
 const GIVEN: &str = "TESTCONTAINERS_SESSION_ID";
 const NEXTEST_RUN: &str = "NEXTEST_RUN_ID";
 
-/// Takes down what the session id is derived from, unless that can be had later. Called before `main`; costs a
-/// look-up in the environment or two, and where no runner names the run one small file per ancestor up to cargo.
+/// The parent at load. As long as it is the parent it is the same process, so its pid is enough until then.
+static PARENT: AtomicU32 = AtomicU32::new(0);
+
+/// Takes down what the session id is derived from, unless that can be had later. Called before `main`; costs one
+/// question to the kernel where that keeps the variables.
 pub(crate) fn remember() {
-    // Written plainly: each closure or iterator would be a page of code to fetch in a process that has run nothing.
-    if platform::KEEPS_VARIABLES {
-        if std::env::var_os(NEXTEST_RUN).is_some() {
-            return;
-        }
-        if std::env::var_os(GIVEN).is_some() {
-            return;
-        }
+    PARENT.store(platform::parent_id(), Ordering::Relaxed);
+    if !platform::KEEPS_VARIABLES {
+        at_load();
     }
-    at_load();
 }
 
 fn at_load() -> &'static AtLoad {
@@ -152,9 +150,13 @@ fn derive(config: &Config, at_load: &AtLoad, boot: impl FnOnce() -> String) -> R
     Ok(SessionId::derived(&["process", &process.id.to_string(), &process.started, &boot()]))
 }
 
-/// The nearest ancestor that is cargo or cargo-nextest, else the parent.
+/// The nearest ancestor that is cargo or cargo-nextest, else the parent; none if the parent has ended since the
+/// load, and with it the run.
 fn runner() -> Option<Process> {
-    let parent = platform::parent()?;
+    let parent = platform::process(PARENT.load(Ordering::Relaxed))?;
+    if platform::parent_id() != parent.id {
+        return None;
+    }
     let mut ancestor = parent.clone();
     for _ in 0..GENERATIONS {
         if is_cargo(&ancestor) {

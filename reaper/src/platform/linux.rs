@@ -9,10 +9,7 @@ pub(crate) fn process(id: u32) -> Option<Process> {
     parse(id, &fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
 }
 
-/// The process that started this one.
-pub(crate) fn parent() -> Option<Process> {
-    process(std::os::unix::process::parent_id())
-}
+pub(crate) use std::os::unix::process::parent_id;
 
 /// The kernel can be asked at any time for the variables that a process was started with.
 pub(crate) const KEEPS_VARIABLES: bool = true;

@@ -16,9 +16,9 @@ pub(crate) fn process(id: u32) -> Option<Process> {
     (id == std::process::id()).then_some(this)
 }
 
-/// The process that started this one: not known here.
-pub(crate) fn parent() -> Option<Process> {
-    None
+/// The pid of the process that started this one: not known here, and no process has this one.
+pub(crate) fn parent_id() -> u32 {
+    0
 }
 
 /// Within what a pid means one process: not known here, so no process is ever known to have ended.

@@ -17,10 +17,7 @@ pub(crate) fn process(id: u32) -> Option<Process> {
     Some(Process { id, parent, name, started })
 }
 
-/// The process that started this one.
-pub(crate) fn parent() -> Option<Process> {
-    process(std::os::unix::process::parent_id())
-}
+pub(crate) use std::os::unix::process::parent_id;
 
 /// What a process was started with is known only until it changes its own variables.
 pub(crate) const KEEPS_VARIABLES: bool = false;
