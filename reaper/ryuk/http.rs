@@ -7,8 +7,9 @@ use std::io::{BufRead, BufReader, Read, Write};
 
 /// Longer than any line of an engine's header.
 const LONGEST_LINE: u64 = 16 << 10;
-/// More than a list of thousands of containers; a bound all the same, since memory is limited.
-const LONGEST_BODY: u64 = 16 << 20;
+/// More than a list of thousands of containers; a bound all the same, since memory is limited, and so is
+/// the time for heads and trailers without an end. Lower where it is met over and over.
+pub(crate) const LONGEST_ANSWER: u64 = if cfg!(any(fuzzing, test)) { 64 << 10 } else { 16 << 20 };
 
 #[derive(Debug, PartialEq)]
 pub(crate) struct Response {
@@ -28,7 +29,17 @@ fn exchange(mut stream: impl Read + Write, method: &str, path: &str) -> Result<R
     read(BufReader::new(stream))
 }
 
-fn read(mut stream: impl BufRead) -> Result<Response, String> {
+fn read(stream: impl BufRead) -> Result<Response, String> {
+    let mut stream = stream.take(LONGEST_ANSWER);
+    let response = response(&mut stream);
+    // Cut off there, a body that ends with the connection would look whole.
+    if stream.limit() == 0 {
+        return Err(format!("the answer is longer than {LONGEST_ANSWER} bytes"));
+    }
+    response
+}
+
+fn response(mut stream: impl BufRead) -> Result<Response, String> {
     let (status, framing) = loop {
         let (status, framing) = head(&mut stream)?;
         // 1xx announce another head.
@@ -36,16 +47,15 @@ fn read(mut stream: impl BufRead) -> Result<Response, String> {
             break (status, framing);
         }
     };
-    let body = match framing {
-        _ if matches!(status, 204 | 304) => Vec::new(),
-        Framing::Counted(length) => exactly(&mut stream, length)?,
-        Framing::Chunked => chunks(&mut stream)?,
+    let mut body = Vec::new();
+    match framing {
+        _ if matches!(status, 204 | 304) => {}
+        Framing::Counted(length) => exactly(&mut stream, length, &mut body)?,
+        Framing::Chunked => chunks(&mut stream, &mut body)?,
         Framing::UntilClosed => {
-            let mut body = Vec::new();
-            stream.take(LONGEST_BODY).read_to_end(&mut body).map_err(|error| error.to_string())?;
-            body
+            stream.read_to_end(&mut body).map_err(|error| error.to_string())?;
         }
-    };
+    }
     Ok(Response { status, body: String::from_utf8(body).map_err(|_| "the answer is not UTF-8")? })
 }
 
@@ -92,17 +102,12 @@ fn line(stream: &mut impl BufRead) -> Result<String, String> {
     }
 }
 
-fn exactly(stream: &mut impl BufRead, length: u64) -> Result<Vec<u8>, String> {
-    if length > LONGEST_BODY {
-        return Err(format!("an answer of {length} bytes is too long"));
-    }
-    let mut body = Vec::new();
-    stream.take(length).read_to_end(&mut body).map_err(|error| error.to_string())?;
-    if body.len() as u64 == length { Ok(body) } else { Err("the answer ends too early".into()) }
+fn exactly(stream: &mut impl BufRead, length: u64, body: &mut Vec<u8>) -> Result<(), String> {
+    let read = stream.take(length).read_to_end(body).map_err(|error| error.to_string())?;
+    if read as u64 == length { Ok(()) } else { Err("the answer ends too early".into()) }
 }
 
-fn chunks(stream: &mut impl BufRead) -> Result<Vec<u8>, String> {
-    let mut body = Vec::new();
+fn chunks(stream: &mut impl BufRead, body: &mut Vec<u8>) -> Result<(), String> {
     loop {
         let size = line(stream)?;
         let digits = size.split(';').next().unwrap_or_default().trim();
@@ -111,10 +116,10 @@ fn chunks(stream: &mut impl BufRead) -> Result<Vec<u8>, String> {
         if length == 0 {
             // Trailers, if any, up to the empty line.
             while !line(stream)?.is_empty() {}
-            return Ok(body);
+            return Ok(());
         }
-        body.extend(exactly(stream, length)?);
-        if body.len() as u64 > LONGEST_BODY || !line(stream)?.is_empty() {
+        exactly(stream, length, body)?;
+        if !line(stream)?.is_empty() {
             return Err("a chunk is longer than it says".into());
         }
     }
@@ -154,6 +159,21 @@ mod tests {
             "SSH-2.0-OpenSSH\r\n\r\n",
         ] {
             assert!(body(answer).is_err(), "{answer:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_without_an_end_is_an_error() {
+        for (start, repeated) in [
+            ("", "HTTP/1.1 100 Continue\r\n\r\n"),
+            ("HTTP/1.1 200 OK\r\n", "A: b\r\n"),
+            ("HTTP/1.1 200 OK\r\n\r\n", "hello"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n", "5\r\nhello\r\n"),
+            ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n"),
+        ] {
+            let times = usize::try_from(LONGEST_ANSWER).unwrap() / repeated.len() + 1;
+            let problem = body(&format!("{start}{}", repeated.repeat(times))).unwrap_err();
+            assert!(problem.contains("longer than"), "{repeated:?}: {problem}");
         }
     }
 
