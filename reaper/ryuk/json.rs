@@ -236,7 +236,10 @@ impl Reader<'_> {
             self.digits()?;
         }
         let text = std::str::from_utf8(&self.bytes[start..self.at]).map_err(|error| error.to_string())?;
-        text.parse().map(Value::Number).map_err(|_| format!("{text:?} is not a number"))
+        match text.parse() {
+            Ok(number) if f64::is_finite(number) => Ok(Value::Number(number)),
+            _ => Err(format!("{text:?} is not a number that can be held")),
+        }
     }
 
     fn digits(&mut self) -> Result<(), String> {
@@ -292,9 +295,7 @@ mod tests {
         #[test]
         fn takes_and_refuses_what_serde_json_does(text in r#"[\[\]{},:"\\ntrufalse0-9.eE+ \-dDcCu/]{0,24}"#) {
             let theirs = serde_json::from_str::<serde_json::Value>(&text);
-            // A number beyond all floating point is an error there and infinite here; nobody sends one.
-            let out_of_range = theirs.as_ref().is_err_and(|error| error.to_string().contains("out of range"));
-            prop_assert!(out_of_range || parse(&text).is_ok() == theirs.is_ok(), "{}", text);
+            prop_assert_eq!(parse(&text).is_ok(), theirs.is_ok(), "{}", text);
         }
 
         #[test]
