@@ -7,10 +7,12 @@ mod bench;
 mod check;
 mod demo;
 mod engine;
+mod fuzz;
 mod setup;
 mod step;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 const HELP: &str = "\
 cargo xtask <command>
@@ -18,9 +20,11 @@ cargo xtask <command>
   demo [--setup]   run tests in parallel processes, kill one, and show what the engine had and has
   test [--setup]   run all tests
   bench [--setup]  the figures that are promised, each beside its floor; fails when one is missed
+  fuzz [--setup] [--seconds N]
+                   feed the embedded server's readers with what nobody would send, N seconds each (60)
   check            format, lints in every feature combination, documentation
 
-  --setup          install what is missing (cargo-nextest; the engine on Debian or Ubuntu as root)
+  --setup          install what is missing (cargo-nextest, or cargo-fuzz; the engine on Debian or Ubuntu as root)
                    and say so; without it the command says what is missing
 ";
 
@@ -34,6 +38,7 @@ fn main() -> ExitCode {
         ["test", "--setup"] => setup::require(true).and_then(|()| check::test()),
         ["bench"] => setup::require(false).and_then(|()| bench::run()),
         ["bench", "--setup"] => setup::require(true).and_then(|()| bench::run()),
+        ["fuzz", options @ ..] => fuzz(options),
         ["check"] => check::check(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
@@ -48,4 +53,26 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn fuzz(mut options: &[&str]) -> Result<(), String> {
+    let (mut install, mut each) = (false, fuzz::USUALLY);
+    while !options.is_empty() {
+        options = match options {
+            ["--setup", rest @ ..] => {
+                install = true;
+                rest
+            }
+            ["--seconds", number, rest @ ..] => {
+                let seconds = number.parse().ok().filter(|seconds| *seconds > 0);
+                each = Duration::from_secs(
+                    seconds.ok_or(format!("--seconds is {number:?}, but must be a whole number above 0"))?,
+                );
+                rest
+            }
+            other => return Err(format!("unknown option {:?}\n\n{HELP}", other.join(" "))),
+        };
+    }
+    setup::require_fuzzer(install)?;
+    fuzz::run(each)
 }

@@ -1,4 +1,4 @@
-//! What the other commands need: cargo-nextest and a container engine. Says what is missing; installs it
+//! What the other commands need: cargo-nextest and a container engine, or cargo-fuzz. Says what is missing; installs it
 //! only when asked to.
 
 use std::process::{Command, Stdio};
@@ -10,13 +10,7 @@ const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Makes sure that everything is there.
 pub(crate) fn require(install: bool) -> Result<(), String> {
-    if !succeeds(Command::new("cargo").args(["nextest", "--version"])) {
-        if !install {
-            return Err("cargo-nextest is missing; install it, or run this command with --setup".into());
-        }
-        println!("==> cargo-nextest is missing: building it from source, about six minutes on two cores");
-        run(Command::new("cargo").args(["install", "cargo-nextest", "--locked"]))?;
-    }
+    require_subcommand("nextest", "six minutes", install)?;
     if !engine::answers() {
         if !install {
             return Err(
@@ -28,6 +22,23 @@ pub(crate) fn require(install: bool) -> Result<(), String> {
         install_engine()?;
     }
     Ok(())
+}
+
+/// What `fuzz` needs, which is no engine.
+pub(crate) fn require_fuzzer(install: bool) -> Result<(), String> {
+    require_subcommand("fuzz", "a minute", install)
+}
+
+fn require_subcommand(name: &str, takes: &str, install: bool) -> Result<(), String> {
+    if succeeds(Command::new("cargo").args([name, "--version"])) {
+        return Ok(());
+    }
+    let package = format!("cargo-{name}");
+    if !install {
+        return Err(format!("{package} is missing; install it, or run this command with --setup"));
+    }
+    println!("==> {package} is missing: building it from source, about {takes} on two cores");
+    run(Command::new("cargo").args(["install", &package, "--locked"]))
 }
 
 fn install_engine() -> Result<(), String> {

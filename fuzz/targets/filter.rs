@@ -1,0 +1,52 @@
+//! A line from a client: whatever is taken is a filter that names what it matches.
+//!
+//! The server prunes by these lines, so one that means more than it says removes what nobody named. A
+//! fuzzer and not only proptest, since coverage finds the way through escapes within escapes.
+
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+#[path = "../../reaper/ryuk/filter.rs"]
+mod filter;
+#[expect(dead_code, reason = "of the reader only what quotes is used")]
+#[path = "../../reaper/ryuk/json.rs"]
+mod json;
+
+use filter::Filter;
+
+fuzz_target!(|line: &[u8]| {
+    let Ok(filter) = Filter::parse(line) else { return };
+    let labels = labels(&filter);
+    let parts = line.split(|byte| *byte == b'&').count();
+    assert_eq!(labels.len(), parts, "a part of the line is lost");
+    for label in &labels {
+        let (key, value) = label.split_once('=').expect("a label has a key and a value");
+        assert!(!key.trim().is_empty() && !value.trim().is_empty(), "{label:?} matches too much");
+        assert!(!label.contains('\0'), "{label:?} would be cut short by the engine");
+    }
+    for encode in [escaped, barely_escaped] {
+        let again =
+            labels.iter().map(|label| format!("label={}", encode(label))).collect::<Vec<_>>().join("&");
+        assert_eq!(Filter::parse(again.as_bytes()).as_ref(), Ok(&filter), "{again:?}");
+    }
+});
+
+/// What the engine is asked for, as another reader sees it.
+fn labels(filter: &Filter) -> Vec<String> {
+    let json: serde_json::Value = serde_json::from_str(&filter.to_json()).expect("the engine gets JSON");
+    let object = json.as_object().expect("an object");
+    assert_eq!(object.len(), 1, "labels and nothing else");
+    let labels = object["label"].as_array().expect("a list of labels");
+    assert!(!labels.is_empty(), "an empty filter matches everything");
+    labels.iter().map(|label| label.as_str().expect("a label is text").to_owned()).collect()
+}
+
+fn escaped(label: &str) -> String {
+    label.bytes().map(|byte| format!("%{byte:02x}")).collect()
+}
+
+/// Only what has a meaning in a line.
+fn barely_escaped(label: &str) -> String {
+    label.replace('%', "%25").replace('&', "%26").replace('+', "%2B").replace(' ', "+")
+}
