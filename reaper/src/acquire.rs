@@ -217,7 +217,9 @@ impl<'a, E: Engine> Search<'a, E> {
                 Err(error @ Error::Image { .. }) => Err(error),
                 Err(error) => Ok(Round::Later(Arc::new(error))),
             },
-            Refusal::NoNetwork(error) if self.own_network || self.plan.config.network.is_some() => Err(error),
+            Refusal::NoNetwork(error) if self.plan.config.network.is_some() => Err(error),
+            // It may have been another's container, whose creator did not know yet that `bridge` is missing.
+            Refusal::NoNetwork(error) if self.own_network => Ok(Round::Later(Arc::new(error))),
             Refusal::NoNetwork(_) => {
                 match self.engine.create_network(OWN_NETWORK, &self.plan.network_labels()).await {
                     Ok(()) => {

@@ -130,6 +130,18 @@ async fn without_a_bridge_our_own_network_is_made() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn anothers_container_on_a_bridge_that_is_missing_is_replaced_by_one_on_our_network() {
+    let missing = || Refusal::NoNetwork(failure());
+    let engine = engine(|world| {
+        world.on_start.extend([missing(), missing()]);
+        let theirs = Event::Becomes(Some(reaper("theirs", State::Created)));
+        world.on_inspect.extend([Event::Nothing, theirs]);
+    });
+    assert!(run(&engine).await.unwrap().created);
+    assert_eq!(engine.0.borrow().specs.last().unwrap().network, OWN_NETWORK);
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_network_that_cannot_be_made_at_once_is_made_later() {
     let engine = engine(|world| {
         world.has_network = false;
