@@ -84,6 +84,7 @@ pub(crate) struct World {
 pub(crate) struct Simulated {
     pub(crate) name: String,
     pub(crate) container: Container,
+    network: String,
     pub(crate) auto_remove: bool,
     pub(crate) removing: bool,
     /// Whether it is of the session that is looked at.
@@ -115,8 +116,8 @@ impl World {
         self.made += 1;
         let id = format!("container-{}", self.made);
         let container = Container { published: None, ..reaper(&id, state) };
-        let (name, removing, ryuk) = (name.to_owned(), false, None);
-        self.containers.push(Simulated { name, container, auto_remove, removing, ours, ryuk });
+        let (name, network, removing, ryuk) = (name.to_owned(), "bridge".into(), false, None);
+        self.containers.push(Simulated { name, container, network, auto_remove, removing, ours, ryuk });
         id
     }
 
@@ -136,14 +137,18 @@ impl World {
         self.faults.iter().find(here).map(|fault| fault.trouble)
     }
 
-    fn create(&mut self, name: &str) -> Result<String, Refusal> {
+    fn create(&mut self, name: &str, network: String) -> Result<String, Refusal> {
         if !self.has_image {
             return Err(Refusal::NoImage);
         }
         if self.containers.iter().any(|one| one.name == name) {
             return Err(Refusal::NameTaken);
         }
-        Ok(self.add(name, State::Created, true, true))
+        let id = self.add(name, State::Created, true, true);
+        if let Some(one) = self.find(&id) {
+            one.network = network;
+        }
+        Ok(id)
     }
 }
 
@@ -230,12 +235,12 @@ impl SimulatedEngine {
                 .filter(|one| one.ours && one.container.id != id && one.is_running())
                 .count()
         });
-        let bridge = self.world(|world| !world.networks.is_empty());
+        let networks = self.world(|world| world.networks.clone());
         let started = self.world(|world| match world.find(id) {
             None => Err(Refusal::Passing(failure())),
             Some(one) if one.removing => Err(Refusal::NameTaken),
             Some(one) if one.is_running() => Ok(false),
-            Some(_) if !bridge => Err(Refusal::NoNetwork(failure())),
+            Some(one) if !networks.contains(&one.network) => Err(Refusal::NoNetwork(failure())),
             Some(one) => {
                 one.container = reaper(id, State::Running);
                 // A new one each time, as an engine gives them out.
@@ -323,8 +328,8 @@ impl Engine for SimulatedEngine {
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal> {
-        let name = spec.name.clone();
-        let create = move |engine: &Self| engine.world(|world| world.create(&name));
+        let ContainerSpec { name, network, .. } = spec.clone();
+        let create = move |engine: &Self| engine.world(|world| world.create(&name, network));
         let outcome = self.request(Operation::Create, "create", create).await.map_err(Refusal::Passing)?;
         match outcome {
             Err(Refusal::NameTaken) => self.note("name taken"),
