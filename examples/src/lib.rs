@@ -12,7 +12,8 @@ use futures_util::TryStreamExt as _;
 /// The workload's image, as the engine knows it once [`load`] was called.
 pub const IMAGE: &str = env!("WORKLOAD");
 
-static ARCHIVE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/image.tar"));
+/// That image as the engine loads it.
+pub static ARCHIVE: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/image.tar"));
 
 /// Brings the workload's image to the engine, unless it is there.
 pub async fn load(docker: &Docker) -> Result<()> {

@@ -6,8 +6,10 @@
 mod before_use;
 mod bystanders;
 mod engine_answers;
+mod foreign;
 mod kill_points;
 mod reaper_container;
+mod removal;
 mod sessions;
 mod stopped;
 mod wrapper;

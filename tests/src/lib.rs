@@ -3,10 +3,13 @@
 
 pub mod bystander;
 pub mod engine;
+pub mod holder;
+pub mod log;
 pub mod process;
 pub mod proxy;
 pub mod scene;
 pub mod suite;
+pub mod world;
 
 use std::time::{Duration, Instant};
 

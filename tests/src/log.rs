@@ -1,0 +1,80 @@
+//! A container's log while it is written, since a reaper's is removed together with the reaper.
+//!
+//! Asking for the log again and again was rejected: the last lines are the ones that matter, and they are
+//! written just before the container is gone.
+
+use std::io::Read as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::engine::Engine;
+use crate::until;
+
+/// Longer than any reaper's patience with the engine.
+const LOGGED_WITHIN: Duration = Duration::from_secs(90);
+
+/// What a container has written, from its start on. A clone reads the same.
+#[derive(Clone)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl Log {
+    /// Follows a container's log to its end.
+    ///
+    /// # Panics
+    ///
+    /// When the engine does not answer.
+    #[must_use]
+    pub fn follow(engine: &Engine, container: &str) -> Self {
+        let path = format!("/containers/{container}/logs?follow=1&stdout=1&stderr=1");
+        let mut stream = engine.ask("GET", &path, "text/plain", &[]).expect("the engine answers");
+        stream.set_read_timeout(None).expect("a timeout can be set");
+        let bytes = Arc::new(Mutex::new(Vec::new()));
+        let written = Arc::clone(&bytes);
+        thread::spawn(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(count @ 1..) = stream.read(&mut chunk) {
+                written.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&chunk[..count]);
+            }
+        });
+        Self(bytes)
+    }
+
+    /// All of it.
+    #[must_use]
+    pub fn text(&self) -> String {
+        text(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The first line with all of these in it, once it is there.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    #[track_caller]
+    #[must_use]
+    pub fn until_says(&self, parts: &[&str]) -> String {
+        until(&format!("{parts:?} in the log"), LOGGED_WITHIN, || {
+            let text = self.text();
+            let found = text.lines().find(|line| parts.iter().all(|part| line.contains(part)));
+            found.map(str::to_owned).ok_or(text)
+        })
+    }
+}
+
+/// The lines in the engine's answer: after its head, each piece has eight bytes with stream and length.
+pub(crate) fn text(answer: &[u8]) -> String {
+    if !answer.starts_with(b"HTTP/1.") || answer.get(9..12) != Some(b"200") {
+        return String::new();
+    }
+    let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
+    let mut rest = &answer[head..];
+    let mut text = Vec::new();
+    while let Some((frame, after)) = rest.split_first_chunk::<8>() {
+        let length = u32::from_be_bytes([frame[4], frame[5], frame[6], frame[7]]) as usize;
+        let (piece, next) = after.split_at(length.min(after.len()));
+        text.extend_from_slice(piece);
+        rest = next;
+    }
+    String::from_utf8_lossy(&text).into_owned()
+}
