@@ -6,6 +6,7 @@
 mod before_use;
 mod bystanders;
 mod engine_answers;
+mod engines;
 mod foreign;
 mod kill_points;
 mod reaper_container;

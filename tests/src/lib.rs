@@ -8,6 +8,7 @@ pub mod log;
 pub mod process;
 pub mod proxy;
 pub mod scene;
+pub mod second_engine;
 pub mod suite;
 pub mod world;
 
