@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::filter::Filter;
 use crate::http::{self, Response};
 use crate::json::{self, Value};
+use crate::settings::Settings;
 
 /// Ryuk never removes a container with this label: the first would be itself.
 const PROTECTED: &str = "org.testcontainers.ryuk";
@@ -67,6 +68,8 @@ pub(crate) enum Removal {
 pub(crate) struct Docker {
     place: Place,
     timeout: Duration,
+    /// The container of this server, as the engine knows it by; none where it is no container.
+    own_container: Option<String>,
 }
 
 enum Place {
@@ -75,7 +78,8 @@ enum Place {
 }
 
 impl Docker {
-    pub(crate) fn from_host(host: &str, timeout: Duration) -> Result<Self, String> {
+    pub(crate) fn new(settings: &Settings) -> Result<Self, String> {
+        let host = &settings.docker_host;
         let place = match host.split_once("://") {
             Some(("unix", path)) => Place::Socket(path.into()),
             Some(("tcp" | "http", address)) => Place::Tcp(address.trim_end_matches('/').to_owned()),
@@ -85,13 +89,16 @@ impl Docker {
                 ));
             }
         };
-        Ok(Self { place, timeout })
+        // The name that an engine gives is the beginning of the id.
+        let own_container = settings.host_name.clone();
+        let own_container = own_container.filter(|name| name.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        Ok(Self { place, timeout: settings.request_timeout, own_container })
     }
 
     /// The ids of all resources of a kind that the filter matches.
     pub(crate) fn list(&self, kind: Kind, filter: &Filter) -> Result<Vec<String>, String> {
         let path = format!("{}{}", kind.list(), encode(&filter.to_json()));
-        let Response { status, body } = self.request("GET", &path)?;
+        let Response { status, body } = self.request("GET", &path, "")?;
         if status != 200 {
             return Err(format!("the engine answered {status}: {}", body.trim()));
         }
@@ -109,7 +116,16 @@ impl Docker {
     }
 
     pub(crate) fn remove(&self, kind: Kind, id: &str) -> Removal {
-        match self.request("DELETE", &kind.remove(id)) {
+        match self.try_to_remove(kind, id) {
+            // The network may have been made for this server, where the engine has none. Nobody is to
+            // reach it any more once it removes things, so it goes first.
+            Removal::Failed(_) if kind == Kind::Network && self.leave(id) => self.try_to_remove(kind, id),
+            removal => removal,
+        }
+    }
+
+    fn try_to_remove(&self, kind: Kind, id: &str) -> Removal {
+        match self.request("DELETE", &kind.remove(id), "") {
             Ok(Response { status: 200..=299 | 404, .. }) => Removal::Removed,
             Ok(Response { status: 409, body }) if body.contains("already in progress") => Removal::UnderWay,
             Ok(Response { status, body }) => {
@@ -119,20 +135,29 @@ impl Docker {
         }
     }
 
-    fn request(&self, method: &str, path: &str) -> Result<Response, String> {
+    /// Takes this server's container off a network; false where it is not on it.
+    fn leave(&self, network: &str) -> bool {
+        let Some(container) = &self.own_container else { return false };
+        let path = format!("/networks/{}/disconnect", encode(network));
+        let body = format!("{{\"Container\":\"{container}\",\"Force\":true}}");
+        // Why it could not is of no interest: the network's own answer is what is told.
+        self.request("POST", &path, &body).is_ok_and(|answer| (200..300).contains(&answer.status))
+    }
+
+    fn request(&self, method: &str, path: &str, body: &str) -> Result<Response, String> {
         let failed = |error: std::io::Error| format!("failed to reach the engine: {error}");
         match &self.place {
             Place::Socket(socket) => {
                 let stream = UnixStream::connect(socket).map_err(failed)?;
                 stream.set_read_timeout(Some(self.timeout)).map_err(failed)?;
                 stream.set_write_timeout(Some(self.timeout)).map_err(failed)?;
-                http::request(stream, method, path)
+                http::request(stream, method, path, body)
             }
             Place::Tcp(address) => {
                 let stream = TcpStream::connect(address).map_err(failed)?;
                 stream.set_read_timeout(Some(self.timeout)).map_err(failed)?;
                 stream.set_write_timeout(Some(self.timeout)).map_err(failed)?;
-                http::request(stream, method, path)
+                http::request(stream, method, path, body)
             }
         }
     }

@@ -17,15 +17,23 @@ pub(crate) struct Response {
     pub(crate) body: String,
 }
 
-/// Sends a request without a body and reads the whole answer.
-pub(crate) fn request(stream: impl Read + Write, method: &str, path: &str) -> Result<Response, String> {
-    exchange(stream, method, path).map_err(|error| format!("{method} {path}: {error}"))
+/// Sends a request, its body JSON or empty, and reads the whole answer.
+pub(crate) fn request(
+    stream: impl Read + Write,
+    method: &str,
+    path: &str,
+    body: &str,
+) -> Result<Response, String> {
+    exchange(stream, method, path, body).map_err(|error| format!("{method} {path}: {error}"))
 }
 
-fn exchange(mut stream: impl Read + Write, method: &str, path: &str) -> Result<Response, String> {
-    let head =
-        format!("{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
-    stream.write_all(head.as_bytes()).map_err(|error| error.to_string())?;
+fn exchange(mut stream: impl Read + Write, method: &str, path: &str, body: &str) -> Result<Response, String> {
+    let request = format!(
+        "{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
     read(BufReader::new(stream))
 }
 

@@ -32,7 +32,7 @@ fn main() -> ExitCode {
 fn run() -> Result<(), String> {
     let settings = settings::Settings::from_environment(|name| std::env::var(name).ok())?;
     // Before anybody is served: what cannot be done in the end should not be promised.
-    let engine = docker::Docker::from_host(&settings.docker_host, settings.request_timeout)?;
+    let engine = docker::Docker::new(&settings)?;
     let signals = platform::signals().map_err(|error| format!("failed to listen for signals: {error}"))?;
     let address = ("0.0.0.0", settings.port);
     let listener = TcpListener::bind(address)

@@ -15,6 +15,8 @@ pub(crate) struct Settings {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) verbose: bool,
     pub(crate) docker_host: String,
+    /// Not a setting: every engine tells a container its name in this variable.
+    pub(crate) host_name: Option<String>,
 }
 
 impl Settings {
@@ -58,6 +60,7 @@ impl Settings {
                 _ => return Err(refuse("RYUK_VERBOSE", &verbose, "true or false")),
             },
             docker_host: value("DOCKER_HOST", "unix:///var/run/docker.sock"),
+            host_name: variable("HOSTNAME").filter(|name| !name.is_empty()),
         })
     }
 }

@@ -26,7 +26,7 @@ use crate::engine::{Container, Engine, Published, Refusal, State};
 use crate::error::{Cause, Error, Result};
 use crate::image::Image;
 use crate::labels::{Filter, REAPER};
-use crate::spec::{OWN_NETWORK, Plan};
+use crate::spec::Plan;
 use crate::wire::{self, WireError};
 
 const FIRST_DELAY: Duration = Duration::from_millis(50);
@@ -78,10 +78,11 @@ struct Search<'a, E> {
     filters: &'a [Filter],
     name: String,
     image: Image,
-    own_network: bool,
+    /// Made because the engine has no usual one (Podman, Docker with `bridge` switched off).
+    own_network: Option<String>,
     backoff: ExponentialBackoff,
     patience: Duration,
-    /// The container seen in `created`, and since when.
+    /// The container seen unfinished, and since when.
     waiting_for: Option<(String, Instant)>,
     /// A creation that the engine has not answered yet. It goes on with it whether or not anybody waits, so
     /// giving up must not lose it.
@@ -119,7 +120,7 @@ impl<'a, E: Engine> Search<'a, E> {
             filters,
             name: plan.name(),
             image: Image::choose(&plan.config),
-            own_network: false,
+            own_network: None,
             backoff: delays.build(),
             patience: FIRST_PATIENCE,
             waiting_for: None,
@@ -159,6 +160,8 @@ impl<'a, E: Engine> Search<'a, E> {
             return Err(Error::NameTaken { name: self.name.clone(), id: short(&id), image });
         }
         match container.state {
+            // Docker without its `bridge` starts a container all the same.
+            State::Running if !container.connected => self.replace_disconnected(&container.id).await,
             State::Running => self.connect(container).await,
             State::Created => self.await_start(container).await,
             State::Ended => self.remove(&container.id).await,
@@ -176,7 +179,7 @@ impl<'a, E: Engine> Search<'a, E> {
             ))));
         }
         let engine = self.engine;
-        let container = self.plan.container(&self.image, self.own_network);
+        let container = self.plan.container(&self.image, self.own_network.as_deref());
         let asked = self.asked.insert(Box::pin(async move { engine.create(&container).await }));
         let answer = asked.await;
         match self.answered(answer) {
@@ -218,37 +221,75 @@ impl<'a, E: Engine> Search<'a, E> {
                 Err(error) => Ok(Round::Later(Arc::new(error))),
             },
             Refusal::NoNetwork(error) if self.plan.config.network.is_some() => Err(error),
-            // It may have been another's container, whose creator did not know yet that `bridge` is missing.
-            Refusal::NoNetwork(error) if self.own_network => Ok(Round::Later(Arc::new(error))),
-            Refusal::NoNetwork(_) => {
-                match self.engine.create_network(OWN_NETWORK, &self.plan.network_labels()).await {
-                    Ok(()) => {
-                        self.own_network = true;
-                        Ok(Round::Again)
-                    }
-                    Err(error) => Ok(Round::Later(Arc::new(error))),
-                }
+            Refusal::NoNetwork(error) if self.own_network.is_some() => {
+                // An earlier reaper of the session has removed it, or it was another's container, whose creator did
+                // not know yet that `bridge` is missing.
+                self.own_network = None;
+                Ok(Round::Later(Arc::new(error)))
             }
+            Refusal::NoNetwork(_) => match self.provide_network().await {
+                Ok(()) => Ok(Round::Again),
+                Err(error) => Ok(Round::Later(Arc::new(error))),
+            },
             Refusal::Passing(error) => Ok(Round::Later(Arc::new(error))),
             Refusal::Final(error) => Err(error),
         }
     }
 
+    async fn provide_network(&mut self) -> Result<()> {
+        if self.own_network.is_none() {
+            let (name, labels) = (self.plan.network_name(), self.plan.network_labels());
+            self.own_network = Some(self.engine.create_network(&name, &labels).await?);
+        }
+        Ok(())
+    }
+
+    /// Makes room for a reaper with a network: one that has none cannot be reached, and never will be.
+    async fn replace_disconnected(&mut self, id: &str) -> Result<Round<E::Stream>> {
+        let is_ours = self.created.as_deref() == Some(id);
+        let had_network = self.own_network.is_some();
+        if is_ours || self.is_abandoned(id) {
+            // First the network, so that the name is free for no longer than it takes to create again.
+            if let Err(error) = self.provide_network().await {
+                return Ok(Round::Later(Arc::new(error)));
+            }
+            if let Err(error) = self.engine.remove_disconnected(id).await {
+                return Ok(Round::Later(Arc::new(error)));
+            }
+            self.created = None;
+            if !(is_ours && had_network) {
+                return Ok(Round::Again);
+            }
+        }
+        Ok(Round::Later(cause(format!("the engine gave the reaper container {} no network", short(id)))))
+    }
+
     /// Leaves a container to its creator for a moment, then starts it in the creator's place.
     async fn await_start(&mut self, container: Container) -> Result<Round<E::Stream>> {
-        match &self.waiting_for {
-            Some((id, since)) if *id == container.id => {
-                if since.elapsed() >= CREATOR_GRACE {
-                    self.waiting_for = None;
-                    // Somebody with other settings may have made what cannot be started; it is removed by
-                    // then, and what this process makes may be better.
-                    let started = self.start(&container.id).await;
-                    return started.or_else(|error| Ok(Round::Later(Arc::new(error))));
-                }
-            }
-            _ => self.waiting_for = Some((container.id, Instant::now())),
+        if self.is_abandoned(&container.id) {
+            // Somebody with other settings may have made what cannot be started; it is removed by then, and
+            // what this process makes may be better.
+            let started = self.start(&container.id).await;
+            return started.or_else(|error| Ok(Round::Later(Arc::new(error))));
         }
         Ok(Round::Later(cause("the reaper container is created, but not started".into())))
+    }
+
+    /// Whether a container has waited for its creator for longer than one that is alive would take.
+    fn is_abandoned(&mut self, id: &str) -> bool {
+        match &self.waiting_for {
+            Some((known, since)) if known == id => {
+                let abandoned = since.elapsed() >= CREATOR_GRACE;
+                if abandoned {
+                    self.waiting_for = None;
+                }
+                abandoned
+            }
+            _ => {
+                self.waiting_for = Some((id.to_owned(), Instant::now()));
+                false
+            }
+        }
     }
 
     async fn remove(&mut self, id: &str) -> Result<Round<E::Stream>> {

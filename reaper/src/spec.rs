@@ -3,6 +3,7 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::config::{Config, Keep};
 use crate::engine::ContainerSpec;
@@ -17,8 +18,6 @@ const RECONNECTION_TIMEOUT: &str = "RYUK_RECONNECTION_TIMEOUT";
 
 /// The network that every Docker Engine has.
 const USUAL_NETWORK: &str = "bridge";
-/// The one that is made where the engine has no `bridge` (Podman).
-pub(crate) const OWN_NETWORK: &str = "reaper_default";
 
 /// All that decides what the session's reaper container looks like.
 #[derive(Debug, Clone)]
@@ -51,8 +50,8 @@ impl Plan {
         format!("reaper_{}", self.session)
     }
 
-    /// The reaper container, on the engine's usual network or on our own.
-    pub(crate) fn container(&self, image: &Image, own_network: bool) -> ContainerSpec {
+    /// The reaper container, on the engine's usual network or on one of the session's own.
+    pub(crate) fn container(&self, image: &Image, own_network: Option<&str>) -> ContainerSpec {
         let publish_on = if self.endpoint.local { "127.0.0.1" } else { "" };
         ContainerSpec {
             name: self.name(),
@@ -60,7 +59,7 @@ impl Plan {
             labels: owned(&Labels::of_reaper(&self.session, Owner::of(&self.config))),
             environment: self.environment(),
             socket: self.endpoint.socket.clone(),
-            network: if own_network { OWN_NETWORK } else { USUAL_NETWORK }.to_owned(),
+            network: own_network.unwrap_or(USUAL_NETWORK).to_owned(),
             further_networks: self.config.network.iter().cloned().collect(),
             publish_on: publish_on.to_owned(),
             privileged: self.config.privileged,
@@ -77,7 +76,16 @@ impl Plan {
         ryuk.iter().map(|(name, value)| format!("{name}={value}")).collect()
     }
 
-    /// The labels of our own network: it belongs to the session like everything else.
+    /// A name for a network of this process's making: engines before Docker 25 let several processes make
+    /// networks of one name, and refuse to connect a container to any of them then.
+    pub(crate) fn network_name(&self) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        format!("{}_{}_{:x}", self.name(), std::process::id(), now.as_nanos())
+    }
+
+    /// The labels of the session's own network, which belongs to it like everything else.
+    ///
+    /// One for all sessions was rejected: it would have the label of one, and be in use by others when that ends.
     pub(crate) fn network_labels(&self) -> BTreeMap<String, String> {
         owned(&Labels::of_reapers_own(&self.session, Owner::of(&self.config)))
     }

@@ -1,14 +1,15 @@
 //! Several engines, and engines that go away under a run.
 
+use std::io::Read;
 use std::process::{Child, Command};
 use std::time::Duration;
 
 use reaper_tests::engine::Engine;
 use reaper_tests::second_engine::{SecondEngine, remains};
-use reaper_tests::suite::{Record, Run, spawn, text};
+use reaper_tests::suite::{Record, Run, spawn};
 use reaper_tests::world::{self, Foreign};
 use reaper_tests::{until, world::image};
-use serde_json::json;
+use serde_json::{Value, json};
 
 /// Wider than a restart of an engine, every timeout that these tests set, and the removing.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
@@ -37,9 +38,42 @@ fn test(run: &Run, name: &str, session: &str, docker_host: &str) -> Command {
     command
 }
 
-fn end(mut test: Child) -> String {
-    test.kill().unwrap();
-    text(&test.wait_with_output().unwrap())
+/// A test process, killed at the latest when it is dropped.
+struct Held(Child);
+
+impl Held {
+    fn start(command: &mut Command) -> Self {
+        Self(spawn(command))
+    }
+
+    #[track_caller]
+    fn end(mut self) {
+        assert!(self.0.try_wait().unwrap().is_none(), "the test has ended by itself");
+        self.0.kill().unwrap();
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        if let Ok(status) = self.0.wait()
+            && std::thread::panicking()
+        {
+            eprintln!("the test ended with {status}: {}", remaining(&mut self.0));
+        }
+    }
+}
+
+fn remaining(child: &mut Child) -> String {
+    let mut text = String::new();
+    for stream in [child.stdout.take().map(stream), child.stderr.take().map(stream)].into_iter().flatten() {
+        let _ = { stream }.read_to_string(&mut text);
+    }
+    text
+}
+
+fn stream(stream: impl Read + 'static) -> Box<dyn Read> {
+    Box::new(stream)
 }
 
 #[test]
@@ -49,8 +83,8 @@ fn sessions_of_one_name_on_two_engines_do_not_see_each_other() {
     let session = format!("twice-{}", std::process::id());
     let (here, there) = (Run::new(), Run::new());
     let usual = format!("unix://{}", system.socket().display());
-    let on_system = spawn(&mut test(&here, "waits", &session, &usual));
-    let on_second = spawn(&mut test(&there, "waits", &session, &second.docker_host()));
+    let on_system = Held::start(&mut test(&here, "waits", &session, &usual));
+    let on_second = Held::start(&mut test(&there, "waits", &session, &second.docker_host()));
     let (ours, theirs) = (here.until_recorded("waits"), there.until_recorded("waits"));
     assert_eq!((&ours.session, &theirs.session), (&session, &session));
     assert_ne!(ours.reaper, theirs.reaper);
@@ -59,10 +93,10 @@ fn sessions_of_one_name_on_two_engines_do_not_see_each_other() {
         assert_eq!(engine.resources(&session).len(), 5, "{:?}", engine.resources(&session));
     }
 
-    end(on_system);
+    on_system.end();
     system.until_gone(&session, GONE_WITHIN);
     assert_eq!(second.engine().resources(&session).len(), 5, "{:?}", second.engine().resources(&session));
-    end(on_second);
+    on_second.end();
     second.engine().until_gone(&session, GONE_WITHIN);
 }
 
@@ -77,7 +111,7 @@ fn one_process_has_a_reaper_on_each_of_two_engines() {
     both.env("SUITE_first", format!("unix://{}", engines[0].1.socket().display()));
     both.env("SUITE_second", second.docker_host());
     both.envs(engines.iter().map(|(name, _)| (format!("SUITE_SESSION_{name}"), session(name))));
-    let both = spawn(&mut both);
+    let both = Held::start(&mut both);
     for (name, _) in &engines {
         assert_eq!(run.until_recorded(name).session, session(name));
     }
@@ -88,7 +122,7 @@ fn one_process_has_a_reaper_on_each_of_two_engines() {
             assert_eq!(engine.resources(&session(other)), Vec::<String>::new());
         }
     }
-    end(both);
+    both.end();
     for (name, engine) in &engines {
         engine.until_gone(&session(name), GONE_WITHIN);
     }
@@ -103,19 +137,19 @@ fn survives(name: &str, restart: impl FnOnce(&mut SecondEngine)) {
     let foreign = Foreign::create(&engine, name);
     let run = Run::new();
     let session = format!("{name}-{}", std::process::id());
-    let mut held = spawn(&mut test(&run, "waits", &session, &second.docker_host()));
+    let mut held = Held::start(&mut test(&run, "waits", &session, &second.docker_host()));
     let before = run.until_recorded("waits");
     assert_eq!(engine.resources(&session).len(), 5, "{:?}", engine.resources(&session));
 
     restart(&mut second);
     until_another_reaper_knows(&engine, &before);
-    assert!(held.try_wait().unwrap().is_none(), "the test has noticed");
+    assert!(held.0.try_wait().unwrap().is_none(), "the test has noticed");
     // All that there was but the first reaper, and the second.
     assert_eq!(engine.resources(&session).len(), 5, "{:?}", engine.resources(&session));
     let container = format!("container {}", before.container);
     assert!(engine.resources(&session).contains(&container), "{:?}", engine.resources(&session));
 
-    end(held);
+    held.end();
     engine.until_gone(&session, GONE_WITHIN);
     assert_eq!(foreign.touched(), Vec::<&str>::new());
 }
@@ -144,5 +178,51 @@ fn a_guard_outlives_an_engine_that_is_killed_and_started_again() {
     survives("killed", |engine| {
         engine.kill();
         engine.start_daemon();
+    });
+}
+
+/// Where there is no network `bridge` the reaper brings one, which has to go with the reaper that is on it.
+#[test]
+fn the_network_made_for_the_reaper_goes_with_it() {
+    let second = SecondEngine::start_without_bridge();
+    let engine = second.engine();
+    let networks = || -> Vec<String> {
+        let listed = engine.done("GET", "/networks", &Value::Null);
+        listed
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|network| network["Name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let before = networks();
+    assert!(!before.contains(&"bridge".to_owned()), "{before:?}");
+    let run = Run::new();
+    // Several at once, since the engine does not keep two from making a network of the same name; and two
+    // sessions, so that one ends while the other's reaper is still there.
+    let session = |number: usize| format!("bridgeless-{}-{number}", std::process::id());
+    let held: Vec<_> = (0..16)
+        .map(|number| Held::start(&mut test(&run, "holds", &session(number % 2), &second.docker_host())))
+        .collect();
+    until("all have a guard", GONE_WITHIN, || {
+        let records = run.records();
+        if records.len() == held.len() { Ok(()) } else { Err(format!("{} of them", records.len())) }
+    });
+    let mut reapers: Vec<_> = run.records().into_iter().map(|record| record.reaper).collect();
+    reapers.sort();
+    reapers.dedup();
+    assert_eq!(reapers.len(), 2, "{reapers:?}");
+    assert!(networks().len() > before.len(), "{:?}", networks());
+    let (first, rest): (Vec<_>, Vec<_>) =
+        held.into_iter().enumerate().partition(|(number, _)| number % 2 == 0);
+    for (number, part) in [(0, first), (1, rest)] {
+        for (_, held) in part {
+            held.end();
+        }
+        engine.until_gone(&session(number), GONE_WITHIN);
+    }
+    until("no network is left", GONE_WITHIN, || {
+        let left = networks();
+        if left == before { Ok(()) } else { Err(format!("{left:?}")) }
     });
 }

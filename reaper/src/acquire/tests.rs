@@ -7,7 +7,7 @@ use std::cell::OnceCell;
 
 use crate::config::{Config, Found};
 use crate::engine::discover::{Endpoint, Place};
-use crate::engine::fake::{Answer, Event, FakeEngine, World, failure, reaper};
+use crate::engine::fake::{Answer, Event, FakeEngine, OWN_NETWORK, World, failure, reaper};
 use crate::session;
 
 pub(super) fn plan(set: impl FnOnce(&mut Config)) -> Plan {
@@ -149,6 +149,33 @@ async fn a_network_that_cannot_be_made_at_once_is_made_later() {
     });
     run(&engine).await.unwrap();
     assert_eq!(engine.count("network"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaper_that_was_started_without_a_network_is_replaced() {
+    let engine = engine(|world| (world.has_network, world.starts_without_network) = (false, true));
+    let acquired = run(&engine).await.unwrap();
+    assert_eq!((acquired.created, acquired.container.as_str()), (true, "created-2"));
+    assert_eq!((engine.count("network"), engine.count("remove")), (1, 1));
+    assert_eq!(engine.0.borrow().specs.last().unwrap().network, OWN_NETWORK);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaper_without_a_network_is_left_to_its_creator_for_a_moment() {
+    let disconnected = || Container { connected: false, published: None, ..reaper("theirs", State::Running) };
+    let engine = engine(|world| {
+        world.container = Some(disconnected());
+        let replaced = Event::Becomes(Some(reaper("replaced", State::Running)));
+        world.on_inspect = [Event::Nothing, Event::Nothing, replaced].into();
+    });
+    let acquired = run(&engine).await.unwrap();
+    assert_eq!((acquired.created, acquired.container.as_str()), (false, "replaced"));
+    assert_eq!(engine.count("network") + engine.count("remove"), 0);
+
+    let engine = FakeEngine::new(|world| world.container = Some(disconnected()));
+    let acquired = run(&engine).await.unwrap();
+    assert_eq!((acquired.created, acquired.container.as_str()), (true, "created-1"));
+    assert_eq!((engine.count("network"), engine.count("remove")), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
@@ -294,12 +321,12 @@ fn the_container_keeps_its_promises() {
     let plan = plan(|config| {
         config.ryuk.insert("RYUK_VERBOSE", "true".into());
     });
-    let spec = plan.container(&Image::choose(&plan.config), false);
+    let spec = plan.container(&Image::choose(&plan.config), None);
     assert_eq!((spec.name.as_str(), spec.publish_on.as_str()), ("reaper_s", "127.0.0.1"));
     assert!(spec.hardened && !spec.privileged);
     assert_eq!(spec.environment, ["RYUK_VERBOSE=true"]);
     assert_eq!(spec.labels["org.testcontainers.sessionId"], "s");
     assert_eq!(spec.labels["org.testcontainers.ryuk"], "true");
     let remote = Plan { endpoint: Endpoint { local: false, ..plan.endpoint.clone() }, ..plan };
-    assert_eq!(remote.container(&Image::choose(&remote.config), false).publish_on, "");
+    assert_eq!(remote.container(&Image::choose(&remote.config), None).publish_on, "");
 }

@@ -16,7 +16,7 @@ use bollard::models::{
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, LogsOptionsBuilder,
-    RemoveContainerOptionsBuilder,
+    RemoveContainerOptions, RemoveContainerOptionsBuilder,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
 use socket2::{SockRef, TcpKeepalive};
@@ -60,6 +60,14 @@ impl BollardEngine {
         }
         let docker = client(&self.place).map_err(|error| failed("prepare a client for the engine", error))?;
         Ok(self.docker.get_or_init(|| docker))
+    }
+
+    async fn remove_with(&self, id: &str, options: RemoveContainerOptions) -> Result<()> {
+        match self.docker()?.remove_container(id, Some(options)).await {
+            Ok(()) => Ok(()),
+            Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
+            Err(error) => Err(failed("remove a reaper container", error)),
+        }
     }
 }
 
@@ -113,13 +121,12 @@ impl Engine for BollardEngine {
     }
 
     async fn remove(&self, id: &str) -> Result<()> {
-        let options = RemoveContainerOptionsBuilder::default().v(true).build();
-        match self.docker()?.remove_container(id, Some(options)).await {
-            Ok(()) => Ok(()),
-            // Gone, being removed, or running.
-            Err(error) if matches!(status(&error), Some(404 | 409)) => Ok(()),
-            Err(error) => Err(failed("remove a reaper container", error)),
-        }
+        // A conflict means that it is being removed, or running.
+        self.remove_with(id, RemoveContainerOptionsBuilder::default().v(true).build()).await
+    }
+
+    async fn remove_disconnected(&self, id: &str) -> Result<()> {
+        self.remove_with(id, RemoveContainerOptionsBuilder::default().v(true).force(true).build()).await
     }
 
     async fn log(&self, id: &str, lines: usize) -> Result<Vec<String>> {
@@ -135,15 +142,14 @@ impl Engine for BollardEngine {
         Ok(text.lines().map(|line| line.trim_end().to_owned()).collect())
     }
 
-    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()> {
+    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<String> {
         let request = NetworkCreateRequest {
             name: name.to_owned(),
             labels: Some(labels.clone().into_iter().collect()),
             ..Default::default()
         };
         match self.docker()?.create_network(request).await {
-            Ok(_) => Ok(()),
-            Err(error) if status(&error) == Some(409) => Ok(()),
+            Ok(created) => Ok(created.id),
             Err(error) => Err(failed("create a network for the reaper", error)),
         }
     }

@@ -16,6 +16,9 @@ use crate::labels::REAPER;
 
 const PORT: u16 = 8080;
 
+/// The id of the network that is made here.
+pub(crate) const OWN_NETWORK: &str = "network-id";
+
 /// What the next connection meets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Answer {
@@ -34,10 +37,13 @@ pub(crate) enum Event {
 }
 
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a way in which engines differ")]
 pub(crate) struct World {
     pub(crate) container: Option<Container>,
     pub(crate) has_image: bool,
     pub(crate) has_network: bool,
+    /// As Docker does where its `bridge` is switched off; else as Podman, which refuses.
+    pub(crate) starts_without_network: bool,
     pub(crate) requests: Vec<&'static str>,
     pub(crate) specs: Vec<ContainerSpec>,
     /// Taken one per inspect.
@@ -79,6 +85,7 @@ pub(crate) fn reaper(id: &str, state: State) -> Container {
         image: "ryuk".into(),
         state,
         labels: HashMap::from([(REAPER.into(), "true".into())]),
+        connected: true,
         published: (state == State::Running).then_some(Published { port: PORT, address: None }),
     }
 }
@@ -136,7 +143,12 @@ impl Engine for FakeEngine {
             return answer;
         }
         if !world.has_network && world.specs.last().is_some_and(|spec| spec.network == "bridge") {
-            return Err(Refusal::NoNetwork(failure()));
+            if !world.starts_without_network {
+                return Err(Refusal::NoNetwork(failure()));
+            }
+            world.container =
+                Some(Container { connected: false, published: None, ..reaper(id, State::Running) });
+            return Ok(());
         }
         match &mut world.container {
             Some(container) if container.id == id => *container = reaper(id, State::Running),
@@ -152,14 +164,21 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
+    async fn remove_disconnected(&self, id: &str) -> Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.requests.push("remove");
+        world.container.take_if(|container| container.id == id && !container.connected);
+        Ok(())
+    }
+
     async fn log(&self, _id: &str, _lines: usize) -> Result<Vec<String>> {
         Ok(vec!["the last words".into()])
     }
 
-    async fn create_network(&self, _name: &str, _labels: &BTreeMap<String, String>) -> Result<()> {
+    async fn create_network(&self, _name: &str, _labels: &BTreeMap<String, String>) -> Result<String> {
         let mut world = self.0.borrow_mut();
         world.requests.push("network");
-        world.on_network.pop_front().map_or(Ok(()), Err)
+        world.on_network.pop_front().map_or(Ok(OWN_NETWORK.to_owned()), Err)
     }
 
     async fn platform(&self) -> Result<(String, String)> {

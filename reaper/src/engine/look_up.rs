@@ -56,11 +56,14 @@ struct FoundConfig {
 #[serde(rename_all = "PascalCase")]
 struct FoundNetwork {
     ports: Option<HashMap<String, Option<Vec<FoundBinding>>>>,
-    networks: Option<HashMap<String, FoundAddress>>,
+    networks: Option<HashMap<String, FoundEndpoint>>,
 }
 
 #[derive(Deserialize)]
-struct FoundAddress {
+struct FoundEndpoint {
+    /// Empty where the engine was asked for a network that it does not have, and did not mind.
+    #[serde(default, rename = "NetworkID")]
+    network: String,
     /// Empty while the container does not run.
     #[serde(default, rename = "IPAddress")]
     address: String,
@@ -85,6 +88,7 @@ impl From<Found> for Container {
             image: found.config.image,
             state: state(&found.state.status),
             labels: found.config.labels.unwrap_or_default(),
+            connected: port.is_some() || networks.values().any(|endpoint| !endpoint.network.is_empty()),
             published: port.map(|port| Published { port, address }),
         }
     }
@@ -117,7 +121,7 @@ mod tests {
         let body = format!(
             "{{\"Id\":\"abc\",\"State\":{{\"Status\":{status:?},\"Pid\":1}},\"Config\":{{\"Image\":\"i:1\",\
              \"Labels\":{{\"a\":\"b\"}}}},\"NetworkSettings\":{{\"Ports\":{ports},\"Networks\":{{\"bridge\":\
-             {{\"IPAddress\":\"172.17.0.2\"}}}}}},\"Mounts\":[]}}"
+             {{\"NetworkID\":\"n\",\"IPAddress\":\"172.17.0.2\"}}}}}},\"Mounts\":[]}}"
         );
         read(&answer("200 OK", &body)).unwrap().unwrap()
     }
@@ -130,6 +134,15 @@ mod tests {
         let published = Published { port: 32768, address: Some([172, 17, 0, 2].into()) };
         assert_eq!((container.state, container.published), (State::Running, Some(published)));
         assert_eq!(container.labels["a"], "b");
+    }
+
+    /// As Docker 20.10 was seen to start a container while its `bridge` is switched off.
+    #[test]
+    fn a_network_that_is_not_there_is_no_connection() {
+        let body = "{\"Id\":\"abc\",\"State\":{\"Status\":\"running\"},\"Config\":{},\"NetworkSettings\":{\"Ports\":\
+                    {},\"Networks\":{\"bridge\":{\"NetworkID\":\"\",\"EndpointID\":\"\",\"IPAddress\":\"\"}}}}";
+        assert!(!read(&answer("200 OK", body)).unwrap().unwrap().connected);
+        assert!(described("running", "{}").connected);
     }
 
     #[test]

@@ -45,10 +45,12 @@ pub(crate) trait Engine {
     /// Removes a container that does not run; one that is gone, or being removed, is removed. One that runs
     /// stays: somebody has started it meanwhile, and others may be connected to it already.
     async fn remove(&self, id: &str) -> Result<()>;
+    /// Removes by force a container on no network: it runs, and nobody can be connected to it.
+    async fn remove_disconnected(&self, id: &str) -> Result<()>;
     /// The last lines that a container wrote.
     async fn log(&self, id: &str, lines: usize) -> Result<Vec<String>>;
-    /// Creates a network with these labels; one that exists is created.
-    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<()>;
+    /// Creates a network with these labels, and gives its id.
+    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<String>;
     /// Operating system and architecture, in the engine's words: `linux`, `amd64`.
     async fn platform(&self) -> Result<(String, String)>;
     /// Brings an image to the engine from an archive as `docker save` writes it.
@@ -66,6 +68,8 @@ pub(crate) struct Container {
     pub(crate) image: String,
     pub(crate) state: State,
     pub(crate) labels: HashMap<String, String>,
+    /// On any network at all; only of meaning while it runs.
+    pub(crate) connected: bool,
     /// Where the reaper's port is reached, while it is published.
     pub(crate) published: Option<Published>,
 }

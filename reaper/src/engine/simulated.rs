@@ -350,14 +350,20 @@ impl Engine for SimulatedEngine {
         self.request(Operation::Remove, "remove", move |engine| engine.remove_now(&id)).await
     }
 
+    /// This engine has no such containers.
+    async fn remove_disconnected(&self, _id: &str) -> Result<()> {
+        Ok(())
+    }
+
     async fn log(&self, _id: &str, _lines: usize) -> Result<Vec<String>> {
         Ok(Vec::new())
     }
 
-    async fn create_network(&self, name: &str, _labels: &BTreeMap<String, String>) -> Result<()> {
+    async fn create_network(&self, name: &str, _labels: &BTreeMap<String, String>) -> Result<String> {
         let name = name.to_owned();
         let create = move |engine: &Self| {
-            engine.world(|world| world.networks.insert(name));
+            engine.world(|world| world.networks.insert(name.clone()));
+            name
         };
         self.request(Operation::Network, "network", create).await
     }
