@@ -10,6 +10,7 @@ mod engine;
 mod fuzz;
 mod setup;
 mod step;
+mod torture;
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -22,6 +23,9 @@ cargo xtask <command>
   bench [--setup]  the figures that are promised, each beside its floor; fails when one is missed
   fuzz [--setup] [--seconds N]
                    feed the embedded server's readers with what nobody would send, N seconds each (60)
+  torture [--setup] [--quick] [--seed <number>]
+                   kills test processes, runners, keepers and reapers many times at random moments,
+                   for at most 15 minutes, and prints what was left; --quick is a tenth of it
   check            format, lints in every feature combination, documentation
 
   --setup          install what is missing (cargo-nextest, or cargo-fuzz; the engine on Debian or Ubuntu as root)
@@ -39,6 +43,11 @@ fn main() -> ExitCode {
         ["bench"] => setup::require(false).and_then(|()| bench::run()),
         ["bench", "--setup"] => setup::require(true).and_then(|()| bench::run()),
         ["fuzz", options @ ..] => fuzz(options),
+        ["torture", options @ ..] => {
+            let (setup, options): (Vec<&str>, Vec<&str>) =
+                options.iter().partition(|option| **option == "--setup");
+            setup::require(!setup.is_empty()).and_then(|()| torture::run(&options))
+        }
         ["check"] => check::check(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
