@@ -1,12 +1,11 @@
 //! Several engines, and engines that go away under a run.
 
-use std::io::Read;
-use std::process::{Child, Command};
+use std::process::Command;
 use std::time::Duration;
 
 use reaper_tests::engine::Engine;
 use reaper_tests::second_engine::{SecondEngine, remains};
-use reaper_tests::suite::{Record, Run, spawn};
+use reaper_tests::suite::{Held, Record, Run};
 use reaper_tests::world::{self, Foreign};
 use reaper_tests::{until, world::image};
 use serde_json::{Value, json};
@@ -36,44 +35,6 @@ fn test(run: &Run, name: &str, session: &str, docker_host: &str) -> Command {
     command.args(["--exact", name, "--include-ignored"]).env("TESTCONTAINERS_SESSION_ID", session);
     command.env("DOCKER_HOST", docker_host).env("RYUK_RECONNECTION_TIMEOUT", "1s");
     command
-}
-
-/// A test process, killed at the latest when it is dropped.
-struct Held(Child);
-
-impl Held {
-    fn start(command: &mut Command) -> Self {
-        Self(spawn(command))
-    }
-
-    #[track_caller]
-    fn end(mut self) {
-        assert!(self.0.try_wait().unwrap().is_none(), "the test has ended by itself");
-        self.0.kill().unwrap();
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        if let Ok(status) = self.0.wait()
-            && std::thread::panicking()
-        {
-            eprintln!("the test ended with {status}: {}", remaining(&mut self.0));
-        }
-    }
-}
-
-fn remaining(child: &mut Child) -> String {
-    let mut text = String::new();
-    for stream in [child.stdout.take().map(stream), child.stderr.take().map(stream)].into_iter().flatten() {
-        let _ = { stream }.read_to_string(&mut text);
-    }
-    text
-}
-
-fn stream(stream: impl Read + 'static) -> Box<dyn Read> {
-    Box::new(stream)
 }
 
 #[test]
@@ -143,7 +104,7 @@ fn survives(name: &str, restart: impl FnOnce(&mut SecondEngine)) {
 
     restart(&mut second);
     until_another_reaper_knows(&engine, &before);
-    assert!(held.0.try_wait().unwrap().is_none(), "the test has noticed");
+    assert!(held.is_running(), "the test has noticed");
     // All that there was but the first reaper, and the second.
     assert_eq!(engine.resources(&session).len(), 5, "{:?}", engine.resources(&session));
     let container = format!("container {}", before.container);

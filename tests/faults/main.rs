@@ -12,5 +12,7 @@ mod kill_points;
 mod reaper_container;
 mod removal;
 mod sessions;
+mod slow_clients;
 mod stopped;
+mod vanished;
 mod wrapper;

@@ -1,11 +1,10 @@
 //! A session that a test process holds and does nothing else with, so that the test decides what is in it.
 
-use std::process::Child;
 use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::log::Log;
-use crate::suite::{Run, spawn};
+use crate::suite::{Held, Run};
 use crate::until;
 
 /// For a reaper that is patient with the engine, and everybody else's tests beside.
@@ -20,7 +19,7 @@ pub struct Holder {
     /// The reaper container's id.
     pub reaper: String,
     engine: Engine,
-    process: Child,
+    process: Option<Held>,
 }
 
 impl Holder {
@@ -36,7 +35,7 @@ impl Holder {
         let mut holds = run.binary("attribute");
         holds.args(["--exact", "holds", "--include-ignored"]).env("TESTCONTAINERS_SESSION_ID", &session);
         holds.env("RYUK_RECONNECTION_TIMEOUT", "1s").envs(settings.iter().copied());
-        let process = spawn(&mut holds);
+        let process = Some(Held::start(&mut holds));
         let reaper = run.until_recorded("holds").reaper;
         let engine = Engine::system();
         let log = Log::follow(&engine, &reaper);
@@ -49,16 +48,14 @@ impl Holder {
         crate::world::of_session(&self.session)
     }
 
-    /// Kills the process, as nothing else tells the reaper more surely.
+    /// Kills the process; what it held is the reaper's from then on.
     ///
     /// # Panics
     ///
     /// When it had ended by itself.
+    #[track_caller]
     pub fn kill(&mut self) {
-        let ended = self.process.try_wait().expect("a process can be waited for");
-        assert!(ended.is_none(), "the holder has ended by itself: {ended:?}");
-        self.process.kill().expect("a process can be killed");
-        self.process.wait().expect("a process can be waited for");
+        self.process.take().expect("it is killed once").end();
     }
 
     /// Waits until the reaper is gone and of the session this alone is left, as `kind name-or-id`.
@@ -72,22 +69,5 @@ impl Holder {
             let left = self.engine.resources(&self.session);
             if left == expected { Ok(()) } else { Err(format!("{left:?}; the log: {}", self.log.text())) }
         });
-    }
-}
-
-impl Drop for Holder {
-    fn drop(&mut self) {
-        // It has been killed in a test that passed.
-        if matches!(self.process.try_wait(), Ok(None)) {
-            let _ = self.process.kill();
-            let _ = self.process.wait();
-        }
-        if std::thread::panicking() {
-            let mut output = String::new();
-            if let Some(mut stderr) = self.process.stderr.take() {
-                let _ = std::io::Read::read_to_string(&mut stderr, &mut output);
-            }
-            eprintln!("the holder of {}: {output}", self.session);
-        }
     }
 }

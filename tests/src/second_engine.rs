@@ -104,7 +104,7 @@ impl SecondEngine {
         format!("tcp://{}:2375", self.address(2))
     }
 
-    /// The address at which its published ports are reached.
+    /// An address on the cable between: 1 is this host, 2 the engine's, where published ports are reached.
     #[must_use]
     pub fn address(&self, host: u32) -> String {
         let base = self.number * 4 + host;
@@ -144,15 +144,11 @@ impl SecondEngine {
         });
     }
 
-    /// From now on nothing passes between this host and the engine's, and neither side is told.
-    pub fn cut(&mut self) {
-        self.run("ip link set eth0 down");
-    }
-
-    /// From now on nothing passes for this one of the reaper's clients, by the port on its own side.
+    /// From now on nothing passes to or from this client of a container, by the port on the client's own
+    /// side; neither is told.
     pub fn silence(&mut self, client: u16) {
-        for (chain, direction) in [("FORWARD", "--sport"), ("FORWARD", "--dport")] {
-            self.run(&format!("iptables --insert {chain} --protocol tcp {direction} {client} --jump DROP"));
+        for direction in ["--sport", "--dport"] {
+            self.run(&format!("iptables --insert FORWARD --protocol tcp {direction} {client} --jump DROP"));
         }
     }
 
@@ -168,8 +164,6 @@ impl SecondEngine {
     /// A cable between this host and the engine's.
     fn connect(&mut self) {
         let link = self.link();
-        let namespace = self.run("readlink /proc/self/ns/pid > /dev/null; echo ready");
-        assert_eq!(namespace, ["ready"]);
         let process = self.process();
         let peer = ["peer", "name", "eth0", "netns", &process];
         ip(&[&["link", "add", &link, "type", "veth"][..], &peer].concat());

@@ -123,11 +123,11 @@ fn count(run: &Run, pids: &[String], phases: &mut Phases) {
     }
 }
 
-/// How long to let each kind live at most: twice what it takes from its start until it has created, with as
-/// many beside it as later. Measured once, so that the moments hit every part of a life on any machine.
+/// How long to let each kind live at most: half as long again as it takes from its start until it has created,
+/// with as many beside it as later. Measured once, so that the moments hit every part of a life on any machine.
 fn spans() -> &'static BTreeMap<&'static str, Duration> {
     static SPANS: OnceLock<BTreeMap<&'static str, Duration>> = OnceLock::new();
-    SPANS.get_or_init(|| KINDS.into_iter().map(|(kind, _)| (kind, measure(kind) * 2)).collect())
+    SPANS.get_or_init(|| KINDS.into_iter().map(|(kind, _)| (kind, measure(kind) * 3 / 2)).collect())
 }
 
 fn measure(kind: &str) -> Duration {

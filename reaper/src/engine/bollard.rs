@@ -30,8 +30,10 @@ use crate::error::{Error, Result};
 /// For one request; loading and pulling stream, and are bounded by whoever waits for them.
 const REQUEST_TIMEOUT_SECONDS: u64 = 60;
 
-/// A peer that is silent this long is asked; three questions without an answer end the connection.
+/// A peer that is silent this long is asked; three questions without an answer end the connection. That is
+/// sooner than the server gives a silent client up, so that a session is never without one.
 const KEEPALIVE: Duration = Duration::from_secs(5);
+const KEEPALIVE_QUESTIONS: u32 = 3;
 
 /// What the embedded server needs: measured, see `ARCHITECTURE.md`.
 const MEMORY_LIMIT: i64 = 64 << 20;
@@ -195,6 +197,7 @@ impl Engine for BollardEngine {
         };
         stream.set_nodelay(true)?;
         let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
+        let keepalive = keepalive.with_retries(KEEPALIVE_QUESTIONS);
         SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
         Ok(stream)
     }
