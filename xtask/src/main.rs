@@ -28,7 +28,8 @@ cargo xtask <command>
                    for at most 15 minutes, and prints what was left; --quick is a tenth of it
   check            format, lints in every feature combination, documentation
 
-  --setup          install what is missing (cargo-nextest, or cargo-fuzz; the engine on Debian or Ubuntu as root)
+  --setup          install what is missing (cargo-nextest, or cargo-fuzz; on Debian or Ubuntu as root the
+                   engine, and for the tests iproute2)
                    and say so; without it the command says what is missing
 ";
 
@@ -38,8 +39,8 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["demo"] => setup::require(false).and_then(|()| demo::run()),
         ["demo", "--setup"] => setup::require(true).and_then(|()| demo::run()),
-        ["test"] => setup::require(false).and_then(|()| check::test()),
-        ["test", "--setup"] => setup::require(true).and_then(|()| check::test()),
+        ["test"] => setup::require_for_tests(false).and_then(|()| check::test()),
+        ["test", "--setup"] => setup::require_for_tests(true).and_then(|()| check::test()),
         ["bench"] => setup::require(false).and_then(|()| bench::run()),
         ["bench", "--setup"] => setup::require(true).and_then(|()| bench::run()),
         ["fuzz", options @ ..] => fuzz(options),

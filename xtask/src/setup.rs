@@ -1,10 +1,14 @@
-//! What the other commands need: cargo-nextest and a container engine, or cargo-fuzz. Says what is missing; installs it
-//! only when asked to.
+//! What the other commands need: cargo-nextest and a container engine, for all tests what makes networks, or
+//! cargo-fuzz. Says what is missing; installs it only when asked to.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::engine;
+
+/// What the tests with an engine of their own take besides, and the Debian packages it is in. That they also
+/// take root is left to them to say: the other tests run without.
+const NETWORK: [(&str, &str); 3] = [("ip", "iproute2"), ("iptables", "iptables"), ("unshare", "util-linux")];
 
 const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -41,10 +45,42 @@ fn require_subcommand(name: &str, takes: &str, install: bool) -> Result<(), Stri
     run(Command::new("cargo").args(["install", &package, "--locked"]))
 }
 
-fn install_engine() -> Result<(), String> {
+/// The same for all tests, some of which make networks and an engine of their own.
+pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
+    require(install)?;
+    let missing: Vec<_> = NETWORK.into_iter().filter(|(program, _)| !is_there(program)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let programs: Vec<_> = missing.iter().map(|(program, _)| *program).collect();
+    let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+    let (programs, packages) = (programs.join(", "), packages.join(" "));
+    if !install || !is_debian_as_root() {
+        return Err(format!(
+            "some tests make a network of their own, and {programs} is missing; install it, on Debian or Ubuntu \
+             as root with --setup or `apt-get install {packages}`"
+        ));
+    }
+    println!("==> {programs} is missing: installing {packages}");
+    run(Command::new("apt-get").arg("update"))?;
+    run(Command::new("apt-get")
+        .args(["install", "--yes", "--no-install-recommends"])
+        .args(packages.split(' ')))
+}
+
+fn is_debian_as_root() -> bool {
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let is_debian = release.lines().any(|line| line.starts_with("ID") && line.contains("debian"));
-    if !is_debian || !succeeds(Command::new("sh").args(["-c", "test $(id -u) = 0"])) {
+    is_debian && succeeds(Command::new("sh").args(["-c", "test $(id -u) = 0"]))
+}
+
+fn is_there(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|folder| folder.join(program).exists())
+}
+
+fn install_engine() -> Result<(), String> {
+    if !is_debian_as_root() {
         return Err(
             "no container engine answers, and one can be installed only on Debian or Ubuntu as root; \
                     install Docker or Podman by hand"
