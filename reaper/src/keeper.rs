@@ -32,21 +32,20 @@ fn at_load() {
 
 #[cfg(unix)]
 mod unix {
-    use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
+    use std::fs::{File, OpenOptions, TryLockError};
     use std::io::{self, Read as _, Write as _};
     use std::net::{SocketAddr, TcpStream};
     use std::os::fd::OwnedFd;
-    use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
     use std::os::unix::net::UnixStream;
     use std::os::unix::process::CommandExt as _;
-    use std::path::{Path, PathBuf};
+    use std::path::Path;
     use std::process::{Command, Stdio};
     use std::time::Duration;
 
     use super::TASK;
     use crate::platform::{Process, detach};
     use crate::spec::Plan;
-    use crate::wire;
+    use crate::{state, wire};
 
     /// For a keeper to connect and say so.
     const READY_WITHIN: Duration = Duration::from_secs(5);
@@ -54,8 +53,8 @@ mod unix {
     /// Leaves a keeper behind, unless the session has one; returns once it holds its connection.
     pub(crate) fn leave(plan: &Plan, runner: &Process, reaper: SocketAddr) -> io::Result<()> {
         let session = &plan.session;
-        let path = folder()?.join(format!("{session}.keeper"));
-        let lock = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+        let path = state::folder()?.join(format!("{session}.keeper"));
+        let lock = state::open(&path, OpenOptions::new().create(true).append(true))?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Ok(()),
@@ -63,7 +62,8 @@ mod unix {
         }
         let (ours, theirs) = UnixStream::pair()?;
         let line = wire::encode(&plan.filter());
-        let task = [line.trim_end(), &runner.id.to_string(), &runner.started, &reaper.to_string()];
+        let task =
+            [session.as_str(), line.trim_end(), &runner.id.to_string(), &runner.started, &reaper.to_string()];
         let task = format!("{}\n{}", task.join("\n"), path.display());
         let mut command = Command::new(std::env::current_exe()?);
         // The name in `ps`. The arguments say what it is for, and would have a test harness run nothing.
@@ -79,22 +79,6 @@ mod unix {
         Ok(())
     }
 
-    /// A folder that belongs to this user alone.
-    fn folder() -> io::Result<PathBuf> {
-        let user = rustix::process::getuid().as_raw();
-        let folder = std::env::temp_dir().join(format!("reaper-{user}"));
-        match DirBuilder::new().mode(0o700).create(&folder) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => return Err(error),
-            _ => {}
-        }
-        let metadata = std::fs::symlink_metadata(&folder)?;
-        if metadata.is_dir() && metadata.uid() == user && metadata.mode() & 0o777 == 0o700 {
-            Ok(folder)
-        } else {
-            Err(io::Error::other(format!("{} must be a folder of yours with mode 700", folder.display())))
-        }
-    }
-
     /// The keeper's whole life.
     pub(super) fn keep(task: &str) -> ! {
         // There is nobody to tell what went wrong: whoever started it sees that it does not get ready.
@@ -103,9 +87,10 @@ mod unix {
     }
 
     fn hold(task: &str) -> io::Result<()> {
-        let mut lines = task.splitn(5, '\n');
+        let mut lines = task.splitn(6, '\n');
         let mut next = || lines.next().ok_or(io::ErrorKind::InvalidInput);
-        let (line, runner, started, reaper, path) = (next()?, next()?, next()?, next()?, next()?);
+        let (session, line, runner) = (next()?, next()?, next()?);
+        let (started, reaper, path) = (next()?, next()?, next()?);
         detach::detach(c"reaper-keeper");
         let reaper = reaper.parse().map_err(io::Error::other)?;
         let stream = TcpStream::connect_timeout(&reaper, READY_WITHIN)?;

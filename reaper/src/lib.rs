@@ -142,6 +142,7 @@ mod reap;
 mod runtime;
 mod session;
 mod spec;
+mod state;
 mod sweep;
 mod wire;
 

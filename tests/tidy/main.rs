@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The way of the data: a module imports from those before it. `ARCHITECTURE.md` has the same as a picture.
-const ORDER: [&str; 22] = [
+const ORDER: [&str; 23] = [
     "error",
     "outcome",
     "percent",
@@ -15,6 +15,7 @@ const ORDER: [&str; 22] = [
     "config",
     "session",
     "owner",
+    "state",
     "labels",
     "engine",
     "reap",
