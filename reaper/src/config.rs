@@ -18,6 +18,9 @@ use crate::error::{Error, Result};
 /// How long [`crate::Reaper::acquire`] tries before it gives up.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long [`crate::Reaper::shared`] waits for whoever makes the value; images may have to be pulled.
+const SHARED_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
 /// A value together with the place it came from, for errors that have to name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -93,6 +96,8 @@ pub(crate) struct Config {
     pub(crate) sweep: Sweep,
     /// `REAPER_ACQUIRE_TIMEOUT`: how long to look up or create.
     pub(crate) acquire_timeout: Duration,
+    /// `REAPER_SHARED_TIMEOUT`: how long to wait for a value that another process makes.
+    pub(crate) shared_timeout: Duration,
     /// The user's home, where rootless engines keep their sockets.
     pub(crate) home: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`, likewise.
@@ -170,6 +175,10 @@ impl Config {
                 Some(found) => positive(&found)?,
                 None => ACQUIRE_TIMEOUT,
             },
+            shared_timeout: match sources.find(&["REAPER_SHARED_TIMEOUT"], &["reaper.shared.timeout"]) {
+                Some(found) => positive(&found)?,
+                None => SHARED_TIMEOUT,
+            },
             home: path("HOME").or_else(|| path("USERPROFILE")),
             runtime_directory: path("XDG_RUNTIME_DIR"),
         })
@@ -179,6 +188,11 @@ impl Config {
     pub(crate) fn pass_duration(&mut self, name: &'static str, value: Duration) {
         self.ryuk.insert(name, format!("{}ms", value.as_millis()));
     }
+}
+
+/// The test that this process runs, as far as the runner says.
+pub(crate) fn running_test() -> Option<String> {
+    std::env::var("NEXTEST_TEST_NAME").ok()
 }
 
 impl Kind {
@@ -310,6 +324,7 @@ mod tests {
         assert!(!config.disabled && !config.privileged && config.keeper);
         assert_eq!(config.acquire_timeout, Duration::from_secs(60));
         assert_eq!((config.keep, config.sweep), (Keep::Nothing, Sweep::Orphans));
+        assert_eq!(config.shared_timeout, Duration::from_secs(300));
         assert!(config.ryuk.is_empty());
     }
 
@@ -350,6 +365,7 @@ mod tests {
             ("REAPER_ACQUIRE_TIMEOUT", "0s"),
             ("REAPER_KEEP", "sometimes"),
             ("REAPER_SWEEP", "yes"),
+            ("REAPER_SHARED_TIMEOUT", "5"),
         ] {
             let text = config(&[(name, value)], "").unwrap_err().to_string();
             for part in [name, "the environment", value] {

@@ -142,6 +142,60 @@ pub enum Error {
         left: Vec<String>,
     },
 
+    /// A shared value could not be made: mend what makes it; the next who asks will try again.
+    #[error("failed to make the shared value {key:?}")]
+    SharedInit {
+        /// The value's key.
+        key: String,
+        /// What its `init` returned.
+        source: Cause,
+    },
+
+    /// A shared value was asked for as another type than it has: use the same type, or a key for each.
+    #[error(
+        "the shared value {key:?} is a {made}, and is asked for as a {asked}; give each a key of its own"
+    )]
+    SharedType {
+        /// The value's key.
+        key: String,
+        /// The type with which it was made.
+        made: String,
+        /// The type that this process asks for.
+        asked: String,
+    },
+
+    /// Another process was still making the value: look into that process, or allow it more time.
+    #[error(
+        "the shared value {key:?} was not there within {after:?}: {holder}; if it only takes long, allow more \
+         with REAPER_SHARED_TIMEOUT=10m"
+    )]
+    SharedTimeout {
+        /// The value's key.
+        key: String,
+        /// How long was waited (`REAPER_SHARED_TIMEOUT`).
+        after: Duration,
+        /// Who makes it: the process, the test, and since when.
+        holder: String,
+    },
+
+    /// A value that does not survive being written as JSON and read again: give it another type.
+    #[error("the shared value {key:?} cannot be handed to other processes as JSON")]
+    SharedValue {
+        /// The value's key.
+        key: String,
+        /// What serde said.
+        source: Arc<serde_json::Error>,
+    },
+
+    /// What the processes of a session share could not be kept on this machine.
+    #[error("failed to keep the shared value {key:?} in the folder for temporary files")]
+    SharedState {
+        /// The value's key.
+        key: String,
+        /// What the operating system said.
+        source: Arc<std::io::Error>,
+    },
+
     /// The operating system gave no thread or runtime for the connection.
     #[error("failed to start the thread that holds the connection to the reaper")]
     Thread {

@@ -99,8 +99,11 @@ mod unix {
         ready()?;
         let runner = runner.parse().map_err(io::Error::other)?;
         detach::until_either_ends(runner, started, &stream);
+        let path = Path::new(path);
+        // Where somebody is still there it stays, and a later session removes it.
+        let _ = path.parent().map(|folder| state::remove(folder, session));
         // While the lock is held, so that it is not another keeper's. What cannot be removed is an empty file.
-        let _ = std::fs::remove_file(Path::new(path));
+        let _ = std::fs::remove_file(path);
         Ok(())
     }
 

@@ -84,6 +84,25 @@
 //! So does bollard, as a map, `Some(reaper.labels().into())`, and the docker CLI, as above. Its networks carry no labels:
 //! create the network with labels before, or name them by a label of their own with [`Reaper::also`].
 //!
+//! # Once per run
+//!
+//! nextest starts a process per test, so what a `static` or a fixture holds is made once per *process*.
+//! [`Reaper::shared`] makes a value once per *run*: the first process that asks for a key makes it, all others
+//! wait and get it, and what it stands for is removed with the session:
+//!
+//! ```
+//! use reaper::{Reaper, with_reaper};
+//!
+//! # async fn start_database(reaper: &Reaper) -> std::io::Result<String> { Ok(String::new()) }
+//! #[with_reaper]
+//! async fn orders_are_kept(reaper: Reaper) -> reaper::Result<()> {
+//!     let url: String = reaper.shared("database", || start_database(&reaper)).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The value is what processes can tell each other: an address, an id, a password; whatever serde can write.
+//!
 //! # When things go wrong
 //!
 //! - No engine: the test fails, at its own place, with every endpoint that was tried, why each failed, and what to do;
@@ -141,6 +160,7 @@ mod platform;
 mod reap;
 mod runtime;
 mod session;
+mod shared;
 mod spec;
 mod state;
 mod sweep;

@@ -4,9 +4,15 @@
 //! nothing in it is reached through a symbolic link. Rejected: the user's cache folder, which survives the
 //! machine, may be on a network, and is one for all containers that share a home.
 
+mod session_folder;
+
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+
+#[cfg(unix)]
+pub(crate) use self::session_folder::remove;
+pub(crate) use self::session_folder::{SessionFolder, uninterrupted};
 
 /// A folder that belongs to this user alone.
 pub(crate) fn folder() -> io::Result<PathBuf> {
@@ -36,6 +42,21 @@ pub(crate) fn make_private(folder: &Path) -> io::Result<bool> {
 pub(crate) fn open(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     imp::private_file(options);
     options.open(path)
+}
+
+/// What a file of this user's says.
+pub(crate) fn read(path: &Path) -> io::Result<String> {
+    let mut text = String::new();
+    open(path, File::options().read(true))?.read_to_string(&mut text)?;
+    Ok(text)
+}
+
+/// Puts a file there in one piece: who reads it finds the old one, this one or none, whenever this process
+/// may be killed.
+pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
+    let new = path.with_extension(format!("{}.new", std::process::id()));
+    open(&new, File::options().write(true).create(true).truncate(true))?.write_all(content)?;
+    std::fs::rename(new, path)
 }
 
 #[cfg(unix)]

@@ -1,0 +1,344 @@
+//! The folder of one session: what its processes have in common, for as long as one of them may come.
+//!
+//! Every process that uses it keeps a shared lock on the file `alive` in it until the process ends, in
+//! whatever way. So whoever has that lock alone knows that nobody is there, and keeps everybody out while he
+//! removes the folder: who comes meanwhile waits for the lock, sees that the file is not the one in the folder
+//! any more, and begins again. Between two tests nobody may be there and the session goes on, so a folder
+//! that is left alone is removed only by the session's keeper, when the runner has ended, or by a later
+//! session, on proof: another boot, or a runner that is gone. Where neither can be seen (a session that was
+//! named, another pid namespace) a day without anybody has to do.
+//!
+//! Rejected: removing with the last process, which is not the last one if another test follows; asking
+//! whether the keeper holds its lock, since who asks holds it for a moment, and would be taken for a keeper.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
+
+use serde::{Deserialize, Serialize};
+
+use crate::platform::{self, Process};
+use crate::state;
+
+/// Locked by everybody who is there.
+const ALIVE: &str = "alive";
+/// What the session ends with.
+const OWNER: &str = "owner";
+/// Tells these folders from what else lies beside them, and keeps a session `..` where it belongs.
+const SUFFIX: &str = ".shared";
+
+/// How long nobody has to have come or gone where nothing else says that the session is over.
+const UNUSED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How often to begin again when the folder is removed under our hands, each time by somebody else.
+const ATTEMPTS: usize = 100;
+
+/// A session's folder, which nobody removes while this is held.
+#[derive(Debug)]
+pub(crate) struct SessionFolder {
+    path: PathBuf,
+    alive: File,
+}
+
+/// Written down for those who may have to remove the folder.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Owner {
+    boot: String,
+    /// Pids mean something within it.
+    namespace: String,
+    runner: Option<Runner>,
+}
+
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Runner {
+    id: u32,
+    started: String,
+}
+
+impl SessionFolder {
+    /// Finds or makes the session's folder in this user's. Whoever makes one sweeps those of old sessions.
+    pub(crate) fn join(root: &Path, session: &str, runner: Option<&Process>) -> io::Result<Self> {
+        let path = folder(root, session);
+        for _ in 0..ATTEMPTS {
+            let made = state::make_private(&path).or_else(retry_if_gone)?;
+            let mut options = File::options();
+            let alive = state::open(&path.join(ALIVE), options.read(true).write(true).create(true));
+            let alive = match alive {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                outcome => outcome?,
+            };
+            // Waits only for somebody who removes or looks whether to.
+            uninterrupted(|| alive.lock_shared())?;
+            let joined = Self { path: path.clone(), alive };
+            if !joined.is_current() {
+                continue;
+            }
+            joined.alive.set_modified(SystemTime::now())?;
+            joined.own(&Owner::of(runner))?;
+            if made {
+                sweep(root);
+            }
+            return Ok(joined);
+        }
+        Err(io::Error::other(format!("{} is removed again and again", path.display())))
+    }
+
+    /// Whether this is still the folder that the session's other processes find.
+    pub(crate) fn is_current(&self) -> bool {
+        is_at(&self.alive, &self.path.join(ALIVE))
+    }
+
+    /// Where a file of the session lies.
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// A session that was named may have been named before, by another boot or runner.
+    fn own(&self, owner: &Owner) -> io::Result<()> {
+        if Owner::read(&self.path).as_ref() == Some(owner) {
+            return Ok(());
+        }
+        let text = serde_json::to_vec(owner).map_err(io::Error::other)?;
+        state::replace(&self.file(OWNER), &text)
+    }
+}
+
+impl Owner {
+    fn of(runner: Option<&Process>) -> Self {
+        let runner = runner.map(|runner| Runner { id: runner.id, started: runner.started.clone() });
+        Self { boot: platform::boot(), namespace: namespace(), runner }
+    }
+
+    fn read(folder: &Path) -> Option<Self> {
+        serde_json::from_str(&state::read(&folder.join(OWNER)).ok()?).ok()
+    }
+
+    /// Whether the session is over; none if that cannot be seen from here.
+    fn is_over(&self) -> Option<bool> {
+        if self.boot != platform::boot() {
+            return Some(true);
+        }
+        let runner = self.runner.as_ref().filter(|_| self.namespace == namespace())?;
+        Some(platform::process(runner.id).is_none_or(|process| process.started != runner.started))
+    }
+}
+
+/// Removes what a session has kept, unless somebody is still there. For the keeper, when the runner has ended.
+#[cfg(unix)]
+pub(crate) fn remove(root: &Path, session: &str) -> io::Result<()> {
+    remove_if(&folder(root, session), |_| true)
+}
+
+/// Removes the folders of sessions that are over. What cannot be removed is left to the next.
+fn sweep(root: &Path) {
+    let entries = std::fs::read_dir(root).into_iter().flatten().filter_map(Result::ok);
+    let folders = entries.map(|entry| entry.path());
+    for folder in folders.filter(|path| path.to_str().is_some_and(|path| path.ends_with(SUFFIX))) {
+        let over = |alive: &File| match Owner::read(&folder) {
+            Some(owner) => owner.is_over().unwrap_or_else(|| is_unused(alive)),
+            // Nothing is kept before the owner is written, if it is not that of another version.
+            None => is_unused(alive),
+        };
+        if let Err(error) = remove_if(&folder, over) {
+            tracing::debug!(folder = %folder.display(), %error, "state of an old session is left");
+        }
+    }
+}
+
+/// Removes a folder in which nobody is, if it is over then.
+fn remove_if(folder: &Path, over: impl FnOnce(&File) -> bool) -> io::Result<()> {
+    match std::fs::symlink_metadata(folder) {
+        Ok(metadata) if metadata.is_dir() => {}
+        _ => return Ok(()),
+    }
+    let path = folder.join(ALIVE);
+    let alive = match state::open(&path, File::options().read(true).write(true)) {
+        // Killed before it was there, or about to make it: then this fails, or he begins again.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return std::fs::remove_dir(folder),
+        outcome => outcome?,
+    };
+    match alive.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Ok(()),
+        Err(TryLockError::Error(error)) => return Err(error),
+    }
+    if !is_at(&alive, &path) || !over(&alive) {
+        return Ok(());
+    }
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?.path();
+        if entry != path {
+            std::fs::remove_file(entry)?;
+        }
+    }
+    std::fs::remove_file(path)?;
+    std::fs::remove_dir(folder)
+}
+
+fn folder(root: &Path, session: &str) -> PathBuf {
+    root.join(format!("{session}{SUFFIX}"))
+}
+
+/// A clock that was set back says nothing, so the folder stays.
+fn is_unused(alive: &File) -> bool {
+    let age = alive.metadata().and_then(|metadata| metadata.modified()).map(|at| at.elapsed());
+    matches!(age, Ok(Ok(age)) if age > UNUSED)
+}
+
+/// Made and removed again before it could be looked at: it is not ours, and not there.
+fn retry_if_gone(error: io::Error) -> io::Result<bool> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(false) } else { Err(error) }
+}
+
+/// Repeats a wait that a signal has ended.
+pub(crate) fn uninterrupted(mut wait: impl FnMut() -> io::Result<()>) -> io::Result<()> {
+    loop {
+        match wait() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            outcome => return outcome,
+        }
+    }
+}
+
+/// Whether an open file is the one at this path.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
+    match (file.metadata(), std::fs::symlink_metadata(path)) {
+        (Ok(ours), Ok(theirs)) => identity(ours) == identity(theirs),
+        _ => false,
+    }
+}
+
+/// Where an open file cannot be removed, it is there.
+#[cfg(not(unix))]
+fn is_at(_file: &File, path: &Path) -> bool {
+    path.exists()
+}
+
+#[cfg(target_os = "linux")]
+fn namespace() -> String {
+    let link = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
+    link.to_string_lossy().into_owned()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn namespace() -> String {
+    String::new()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn this() -> Process {
+        Process::this()
+    }
+
+    fn gone() -> Process {
+        Process { started: "long ago".into(), ..this() }
+    }
+
+    fn age(folder: &Path, by: Duration) {
+        let alive = File::options().write(true).open(folder.join(ALIVE)).unwrap();
+        alive.set_modified(SystemTime::now() - by).unwrap();
+    }
+
+    /// A folder as a process leaves it, and what a later session makes of it.
+    fn is_swept(runner: Option<&Process>, change: impl FnOnce(&Path)) -> bool {
+        let root = tempfile::tempdir().unwrap();
+        let left = SessionFolder::join(root.path(), "old", runner).unwrap();
+        std::fs::write(left.file("value"), "1").unwrap();
+        let path = left.path.clone();
+        drop(left);
+        change(&path);
+        let new = SessionFolder::join(root.path(), "new", None).unwrap();
+        assert!(new.is_current());
+        !path.exists()
+    }
+
+    #[test]
+    fn a_session_whose_runner_is_gone_is_swept_and_no_other() {
+        assert!(is_swept(Some(&gone()), |_| {}));
+        assert!(!is_swept(Some(&this()), |_| {}));
+        // However long ago it was: a run may take a week.
+        assert!(!is_swept(Some(&this()), |folder| age(folder, 7 * UNUSED)));
+    }
+
+    #[test]
+    fn a_session_of_another_boot_is_swept() {
+        let reboot = |folder: &Path| {
+            let owner = Owner { boot: "another".into(), ..Owner::of(Some(&this())) };
+            std::fs::write(folder.join(OWNER), serde_json::to_vec(&owner).unwrap()).unwrap();
+        };
+        assert!(is_swept(Some(&this()), reboot));
+    }
+
+    #[test]
+    fn a_session_without_a_runner_in_sight_is_swept_after_a_day() {
+        assert!(!is_swept(None, |_| {}));
+        assert!(!is_swept(None, |folder| age(folder, UNUSED / 2)));
+        assert!(is_swept(None, |folder| age(folder, UNUSED * 2)));
+        let elsewhere = |folder: &Path| {
+            let owner = Owner { namespace: "another".into(), ..Owner::of(Some(&gone())) };
+            std::fs::write(folder.join(OWNER), serde_json::to_vec(&owner).unwrap()).unwrap();
+        };
+        assert!(!is_swept(None, elsewhere));
+    }
+
+    #[test]
+    fn what_a_killed_process_had_only_begun_is_swept() {
+        assert!(is_swept(None, |folder| {
+            std::fs::remove_dir_all(folder).unwrap();
+            state::make_private(folder).unwrap();
+        }));
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn nothing_is_removed_while_somebody_is_there() {
+        let root = tempfile::tempdir().unwrap();
+        let there = SessionFolder::join(root.path(), "s", Some(&gone())).unwrap();
+        let too = SessionFolder::join(root.path(), "s", Some(&gone())).unwrap();
+        drop(there);
+        remove(root.path(), "s").unwrap();
+        sweep(root.path());
+        assert!(too.is_current());
+        drop(too);
+        remove(root.path(), "s").unwrap();
+        assert_eq!(std::fs::read_dir(root.path()).unwrap().count(), 0);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn who_comes_while_the_folder_is_removed_gets_a_folder_that_stays() {
+        let root = tempfile::tempdir().unwrap();
+        let joins = || {
+            for _ in 0..200 {
+                let joined = SessionFolder::join(root.path(), "s", None).unwrap();
+                std::fs::write(joined.file("value"), "1").unwrap();
+                assert!(joined.is_current());
+                assert!(joined.file("value").exists());
+            }
+        };
+        std::thread::scope(|scope| {
+            let joining = [scope.spawn(joins), scope.spawn(joins)];
+            while !joining.iter().all(std::thread::ScopedJoinHandle::is_finished) {
+                // Fails where somebody comes between the last file and the folder.
+                let _ = remove(root.path(), "s");
+            }
+        });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_session_cannot_name_a_folder_elsewhere() {
+        let root = tempfile::tempdir().unwrap();
+        let joined = SessionFolder::join(root.path(), "..", None).unwrap();
+        assert_eq!(joined.path.parent(), Some(root.path()));
+        std::os::unix::fs::symlink(root.path(), folder(root.path(), "link")).unwrap();
+        SessionFolder::join(root.path(), "link", None).unwrap_err();
+    }
+}
