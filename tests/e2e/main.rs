@@ -11,4 +11,5 @@ mod keeper;
 mod reap_now;
 mod refusals;
 mod runs;
+mod shared;
 mod sweep;

@@ -1,0 +1,138 @@
+//! The maker of a value is killed, at every point of its making that can be told from outside.
+//!
+//! Where the suite's own code runs it waits to be killed. In between, which is where the library writes, its
+//! thread is stepped from one system call to the next until the files are as they are to be. Rejected: a kill
+//! after a random time, which hits the same two points nearly always.
+
+use std::path::PathBuf;
+
+use nix::sys::ptrace;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::Pid;
+use reaper_tests::suite::{signal, spawn, text, until_no_keeper};
+use reaper_tests::{engine, until};
+use rstest::rstest;
+
+use super::{DEADLINE, GONE_WITHIN, Shared, list, until_it_waits};
+
+/// What is on disk of the one key.
+#[derive(Debug, PartialEq, Eq)]
+enum Files {
+    /// The lock has been signed, and nothing is written.
+    Signed,
+    /// The new file is there, and empty.
+    Opened,
+    /// The new file has something in it.
+    Written,
+    /// The value is there.
+    Renamed,
+    Other,
+}
+
+impl Files {
+    fn of(shared: &Shared) -> Self {
+        let files: Vec<PathBuf> = shared.folders().first().map(|folder| list(folder)).unwrap_or_default();
+        let size = |extension: &str| {
+            let named = |file: &&PathBuf| {
+                let name = file.file_name().unwrap_or_default().to_string_lossy();
+                name.starts_with("database-") && name.ends_with(extension)
+            };
+            files.iter().find(named).map(|file| std::fs::metadata(file).map_or(0, |metadata| metadata.len()))
+        };
+        match (size(".lock"), size(".new"), size(".json")) {
+            (Some(1..), None, None) => Self::Signed,
+            (Some(1..), Some(0), None) => Self::Opened,
+            (Some(1..), Some(1..), None) => Self::Written,
+            (Some(1..), None, Some(1..)) => Self::Renamed,
+            _ => Self::Other,
+        }
+    }
+}
+
+/// Has a paused thread go on, and kills its process as soon as the files are so.
+#[track_caller]
+fn kill_when(shared: &Shared, process: &str, thread: &str, wanted: &Files) {
+    let thread = Pid::from_raw(thread.parse().unwrap());
+    let stopped = || waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
+    ptrace::seize(thread, ptrace::Options::PTRACE_O_TRACESYSGOOD).unwrap();
+    ptrace::interrupt(thread).unwrap();
+    let mut seen = stopped();
+    shared.go();
+    while Files::of(shared) != *wanted {
+        let delivered = match seen {
+            WaitStatus::Stopped(_, signal) => Some(signal),
+            WaitStatus::PtraceSyscall(_) | WaitStatus::PtraceEvent(..) => None,
+            over => panic!("{over:?} before the files were {wanted:?}; they are {:?}", Files::of(shared)),
+        };
+        ptrace::syscall(thread, delivered).unwrap();
+        seen = stopped();
+    }
+    signal("KILL", process);
+    // A thread that is traced stays until its tracer has seen its end, and its process with it.
+    while !matches!(stopped(), WaitStatus::Signaled(..) | WaitStatus::Exited(..)) {}
+}
+
+#[rstest]
+#[case::before_init("asking", Some(Files::Signed), 0)]
+#[case::at_its_first_line("begun", None, 0)]
+#[case::before_it_creates("loaded", None, 0)]
+#[case::between_create_and_start("created", None, 0)]
+#[case::at_its_end("started", None, 1)]
+#[case::before_anything_is_written("serialising", None, 1)]
+#[case::before_the_write("started", Some(Files::Opened), 1)]
+#[case::before_the_rename("started", Some(Files::Written), 1)]
+#[case::after_the_rename("started", Some(Files::Renamed), 1)]
+#[case::after_it_was_handed_out("got", None, 1)]
+fn a_killed_maker_is_followed_by_another(
+    #[case] pause: &str,
+    #[case] files: Option<Files>,
+    #[case] made_by_victim: usize,
+) {
+    let shared = Shared::new();
+    let mut command = shared.nextest("test(member)");
+    command.args(["--retries", "1", "--test-threads", "4", "--no-fail-fast"]).env("SUITE_PAUSE_AT", pause);
+    let runner = spawn(&mut command);
+    let (process, thread) = shared.until_paused();
+    let is_kept = matches!(files, Some(Files::Renamed)) || pause == "got";
+    if pause != "asking" && pause != "got" {
+        // The others are there, and wait for the one that is going to be killed.
+        let others = until("the other members run", DEADLINE, || {
+            let members = members(&shared, &process);
+            if members.len() == 3 { Ok(members) } else { Err(format!("{members:?}")) }
+        });
+        others.into_iter().for_each(until_it_waits);
+    }
+    match &files {
+        Some(files) => kill_when(&shared, &process, &thread, files),
+        None => signal("KILL", &process),
+    }
+    let output = runner.wait_with_output().unwrap();
+    let text = text(&output);
+    assert!(output.status.success() && text.contains("4 passed") && text.contains("SIGKILL"), "{text}");
+
+    let (made, got) = (shared.records("made"), shared.records("got"));
+    assert_eq!(made.len(), made_by_victim + usize::from(!is_kept), "{made:?}");
+    assert_eq!(got.len(), 4, "{got:?}");
+    let serving = &made.last().unwrap().container;
+    assert!(got.iter().all(|got| got.container == *serving), "{made:?} {got:?}");
+    let session = &got[0].session;
+    until_no_keeper(session);
+    shared.until_nothing_is_kept();
+    engine::until_gone(session, GONE_WITHIN);
+}
+
+/// The processes of this run's other members.
+fn members(shared: &Shared, but: &str) -> Vec<u32> {
+    let ours = format!("SUITE_LOG={}", shared.run.file("log").display());
+    let is_member = |process: &PathBuf| {
+        let read = |name| std::fs::read(process.join(name)).unwrap_or_default();
+        let (arguments, environment) = (read("cmdline"), read("environ"));
+        let named = arguments.split(|byte| *byte == 0).any(|argument| argument.starts_with(b"member::"));
+        let in_run = environment.split(|byte| *byte == 0).any(|variable| variable == ours.as_bytes());
+        // Two threads at least: nextest starts a test by way of itself.
+        named && in_run && list(&process.join("task")).len() > 1
+    };
+    let processes = list("/proc".as_ref()).into_iter().filter(is_member);
+    let ids = processes.filter_map(|process| process.file_name()?.to_str()?.parse().ok());
+    ids.filter(|id: &u32| id.to_string() != but).collect()
+}
