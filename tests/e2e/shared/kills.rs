@@ -6,14 +6,12 @@
 
 use std::path::PathBuf;
 
-use nix::sys::ptrace;
-use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
-use nix::unistd::Pid;
 use reaper_tests::suite::{signal, spawn, text, until_no_keeper};
 use reaper_tests::{engine, until};
 use rstest::rstest;
 
-use super::{DEADLINE, GONE_WITHIN, Shared, list, until_it_waits};
+use super::traced::Traced;
+use super::{DEADLINE, GONE_WITHIN, Shared, list, until_it_has};
 
 /// What is on disk of the one key.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,26 +48,14 @@ impl Files {
 }
 
 /// Has a paused thread go on, and kills its process as soon as the files are so.
-#[track_caller]
 fn kill_when(shared: &Shared, process: &str, thread: &str, wanted: &Files) {
-    let thread = Pid::from_raw(thread.parse().unwrap());
-    let stopped = || waitpid(thread, Some(WaitPidFlag::__WALL)).unwrap();
-    ptrace::seize(thread, ptrace::Options::PTRACE_O_TRACESYSGOOD).unwrap();
-    ptrace::interrupt(thread).unwrap();
-    let mut seen = stopped();
+    let mut thread = Traced::stop(thread);
     shared.go();
     while Files::of(shared) != *wanted {
-        let delivered = match seen {
-            WaitStatus::Stopped(_, signal) => Some(signal),
-            WaitStatus::PtraceSyscall(_) | WaitStatus::PtraceEvent(..) => None,
-            over => panic!("{over:?} before the files were {wanted:?}; they are {:?}", Files::of(shared)),
-        };
-        ptrace::syscall(thread, delivered).unwrap();
-        seen = stopped();
+        thread.step();
     }
     signal("KILL", process);
-    // A thread that is traced stays until its tracer has seen its end, and its process with it.
-    while !matches!(stopped(), WaitStatus::Signaled(..) | WaitStatus::Exited(..)) {}
+    thread.until_it_has_ended();
 }
 
 #[rstest]
@@ -100,7 +86,7 @@ fn a_killed_maker_is_followed_by_another(
             let members = members(&shared, &process);
             if members.len() == 3 { Ok(members) } else { Err(format!("{members:?}")) }
         });
-        others.into_iter().for_each(until_it_waits);
+        others.into_iter().for_each(|other| drop(until_it_has(other, "reaper-lock")));
     }
     match &files {
         Some(files) => kill_when(&shared, &process, &thread, files),

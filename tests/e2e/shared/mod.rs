@@ -4,15 +4,18 @@
 //! temporary files, which each run has for itself, what is kept.
 
 mod kills;
+mod traced;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use reaper_tests::suite::{Record, Run, keepers, signal, spawn, text, until_no_keeper};
+use reaper_tests::suite::{Record, Run, keepers, spawn, text, until_no_keeper};
 use reaper_tests::{engine, until};
 use serde_json::Value;
+
+use self::traced::Traced;
 
 const DEADLINE: Duration = Duration::from_secs(150);
 const GONE_WITHIN: Duration = Duration::from_secs(60);
@@ -93,14 +96,18 @@ fn list(folder: &Path) -> Vec<PathBuf> {
     entries.filter_map(|entry| Some(entry.ok()?.path())).collect()
 }
 
-/// Waits until a process waits for a lock.
-fn until_it_waits(pid: u32) {
-    until("the process waits for the lock", DEADLINE, || {
-        let names = list(Path::new(&format!("/proc/{pid}/task")));
-        let names: Vec<_> =
-            names.iter().map(|task| std::fs::read_to_string(task.join("comm")).unwrap_or_default()).collect();
-        if names.iter().any(|name| name.trim() == "reaper-lock") { Ok(()) } else { Err(format!("{names:?}")) }
-    });
+/// Waits until a process has a thread of this name; gives its id.
+fn until_it_has(pid: u32, thread: &str) -> String {
+    until(&format!("the process has a thread {thread}"), DEADLINE, || {
+        let tasks = list(Path::new(&format!("/proc/{pid}/task")));
+        let named: Vec<_> = tasks
+            .into_iter()
+            .map(|task| (std::fs::read_to_string(task.join("comm")).unwrap_or_default(), task))
+            .collect();
+        let found = named.iter().find(|(name, _)| name.trim() == thread);
+        let id = found.and_then(|(_, task)| Some(task.file_name()?.to_str()?.to_owned()));
+        id.ok_or_else(|| format!("{named:?}"))
+    })
 }
 
 #[track_caller]
@@ -194,19 +201,20 @@ fn with_another_reaper_it_is_made_anew() {
     let shared = Shared::new();
     let session = format!("anew-{}", std::process::id());
     let mut first = shared.test(&session, "asks_twice");
-    // Long enough for a gap in which only a stopped process is left.
+    // Long enough for the time in which nobody is connected.
     first.env("SUITE_PAUSE_AT", "between").env("RYUK_RECONNECTION_TIMEOUT", "20s");
     let first = spawn(&mut first);
     shared.until_paused();
     let before = shared.records("got").remove(0);
-    // It sees nothing of what happens until it has to ask again.
-    signal("STOP", &first.id().to_string());
+    // It cannot see what happens to its connection, and has to find out when it asks again.
+    let connection = Traced::stop(&until_it_has(first.id(), "reaper"));
     let kill = format!("/containers/{}/kill", before.reaper);
     assert_eq!(engine::request("POST", &kill, &Value::Null).0, 204);
     let mut second = shared.test(&session, "member::_number_1_1");
     succeeds(second.env("RYUK_RECONNECTION_TIMEOUT", "20s"));
     shared.go();
-    signal("CONT", &first.id().to_string());
+    until_it_has(first.id(), "reaper-shared");
+    connection.let_go();
     let output = first.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", text(&output));
     let (made, got) = (shared.records("made"), shared.records("got"));
