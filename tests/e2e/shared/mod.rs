@@ -166,7 +166,8 @@ fn threads_tasks_and_failures_of_one_process() {
         "cleared_temporary_files_only_cost_the_value",
     ] {
         let session = format!("within-{}", std::process::id());
-        let output = succeeds(&mut shared.test(&session, &format!("within::{name}")));
+        let mut test = shared.test(&session, &format!("within::{name}"));
+        let output = succeeds(test.env("REAPER_SHARED_TIMEOUT", "100s"));
         assert!(output.contains("1 passed"), "{output}");
     }
 }
