@@ -3,10 +3,12 @@
 use std::process::Command;
 use std::time::Duration;
 
+use reaper_tests::bystander::Bystander;
 use reaper_tests::engine::Engine;
+use reaper_tests::process::Process;
 use reaper_tests::second_engine::{SecondEngine, remains};
-use reaper_tests::suite::{Held, Record, Run};
-use reaper_tests::world::{self, Foreign};
+use reaper_tests::suite::{Record, Run};
+use reaper_tests::world;
 use reaper_tests::{until, world::image};
 use serde_json::{Value, json};
 
@@ -44,8 +46,8 @@ fn sessions_of_one_name_on_two_engines_do_not_see_each_other() {
     let session = format!("twice-{}", std::process::id());
     let (here, there) = (Run::new(), Run::new());
     let usual = format!("unix://{}", system.socket().display());
-    let on_system = Held::start(&mut test(&here, "waits", &session, &usual));
-    let on_second = Held::start(&mut test(&there, "waits", &session, &second.docker_host()));
+    let on_system = Process::start(&mut test(&here, "waits", &session, &usual));
+    let on_second = Process::start(&mut test(&there, "waits", &session, &second.docker_host()));
     let (ours, theirs) = (here.until_recorded("waits"), there.until_recorded("waits"));
     assert_eq!((&ours.session, &theirs.session), (&session, &session));
     assert_ne!(ours.reaper, theirs.reaper);
@@ -54,10 +56,10 @@ fn sessions_of_one_name_on_two_engines_do_not_see_each_other() {
         assert_eq!(engine.resources(&session).len(), 5, "{:?}", engine.resources(&session));
     }
 
-    on_system.end();
+    on_system.kill();
     system.until_gone(&session, GONE_WITHIN);
     assert_eq!(second.engine().resources(&session).len(), 5, "{:?}", second.engine().resources(&session));
-    on_second.end();
+    on_second.kill();
     second.engine().until_gone(&session, GONE_WITHIN);
 }
 
@@ -72,7 +74,7 @@ fn one_process_has_a_reaper_on_each_of_two_engines() {
     both.env("SUITE_first", format!("unix://{}", engines[0].1.socket().display()));
     both.env("SUITE_second", second.docker_host());
     both.envs(engines.iter().map(|(name, _)| (format!("SUITE_SESSION_{name}"), session(name))));
-    let both = Held::start(&mut both);
+    let both = Process::start(&mut both);
     for (name, _) in &engines {
         assert_eq!(run.until_recorded(name).session, session(name));
     }
@@ -83,7 +85,7 @@ fn one_process_has_a_reaper_on_each_of_two_engines() {
             assert_eq!(engine.resources(&session(other)), Vec::<String>::new());
         }
     }
-    both.end();
+    both.kill();
     for (name, engine) in &engines {
         engine.until_gone(&session(name), GONE_WITHIN);
     }
@@ -95,10 +97,10 @@ fn one_process_has_a_reaper_on_each_of_two_engines() {
 fn survives(name: &str, restart: impl FnOnce(&mut SecondEngine)) {
     let mut second = SecondEngine::start();
     let engine = second.engine().clone();
-    let foreign = Foreign::create(&engine, name);
+    let bystander = Bystander::on(&engine);
     let run = Run::new();
     let session = format!("{name}-{}", std::process::id());
-    let mut held = Held::start(&mut test(&run, "waits", &session, &second.docker_host()));
+    let mut held = Process::start(&mut test(&run, "waits", &session, &second.docker_host()));
     let before = run.until_recorded("waits");
     assert_eq!(engine.resources(&session).len(), 5, "{:?}", engine.resources(&session));
 
@@ -110,9 +112,9 @@ fn survives(name: &str, restart: impl FnOnce(&mut SecondEngine)) {
     let container = format!("container {}", before.container);
     assert!(engine.resources(&session).contains(&container), "{:?}", engine.resources(&session));
 
-    held.end();
+    held.kill();
     engine.until_gone(&session, GONE_WITHIN);
-    assert_eq!(foreign.touched(), Vec::<&str>::new());
+    bystander.assert_untouched();
 }
 
 #[track_caller]
@@ -163,7 +165,7 @@ fn the_network_made_for_the_reaper_goes_with_it() {
     // sessions, so that one ends while the other's reaper is still there.
     let session = |number: usize| format!("bridgeless-{}-{number}", std::process::id());
     let held: Vec<_> = (0..16)
-        .map(|number| Held::start(&mut test(&run, "holds", &session(number % 2), &second.docker_host())))
+        .map(|number| Process::start(&mut test(&run, "holds", &session(number % 2), &second.docker_host())))
         .collect();
     until("all have a guard", GONE_WITHIN, || {
         let records = run.records();
@@ -178,7 +180,7 @@ fn the_network_made_for_the_reaper_goes_with_it() {
         held.into_iter().enumerate().partition(|(number, _)| number % 2 == 0);
     for (number, part) in [(0, first), (1, rest)] {
         for (_, held) in part {
-            held.end();
+            held.kill();
         }
         engine.until_gone(&session(number), GONE_WITHIN);
     }

@@ -2,9 +2,10 @@
 
 use std::thread;
 
+use reaper_tests::bystander::Bystander;
 use reaper_tests::engine::Engine;
 use reaper_tests::holder::Holder;
-use reaper_tests::world::{self, Foreign, image};
+use reaper_tests::world::{self, image};
 use serde_json::Value;
 
 /// Fills a session with containers, networks and volumes, several at once.
@@ -16,14 +17,14 @@ fn fill(engine: &Engine, holder: &Holder, containers: usize, others: usize) {
 #[test]
 fn five_hundred_containers_and_fifty_networks_and_volumes_go() {
     let engine = Engine::system();
-    let foreign = Foreign::create(&engine, "many");
+    let bystander = Bystander::on(&engine);
     let mut holder = Holder::start("many", &[]);
     fill(&engine, &holder, 500, 50);
     holder.kill();
     holder.until_left(&[]);
     let _ = holder.log.until_says(&["removed containers=500 networks=50 volumes=50 images=0"]);
     assert!(!holder.log.text().contains("left behind"), "{}", holder.log.text());
-    assert_eq!(foreign.touched(), Vec::<&str>::new());
+    bystander.assert_untouched();
 }
 
 #[test]

@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use reaper_tests::engine::Engine;
 use reaper_tests::log::Log;
+use reaper_tests::process::Process;
 use reaper_tests::second_engine::SecondEngine;
-use reaper_tests::suite::{Held, Record, Run};
+use reaper_tests::suite::{Record, Run};
 
 /// The server gives a silent client up after 25 s.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
@@ -16,7 +17,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(120);
 struct Scene {
     second: SecondEngine,
     engine: Engine,
-    test: Held,
+    test: Process,
     record: Record,
     log: Log,
     /// The test's port, as the reaper sees it.
@@ -33,7 +34,7 @@ impl Scene {
         waits.args(["--exact", "waits", "--include-ignored"]);
         waits.env("TESTCONTAINERS_SESSION_ID", format!("{name}-{}", std::process::id()));
         waits.env("DOCKER_HOST", second.docker_host()).env("RYUK_RECONNECTION_TIMEOUT", "1s");
-        let test = Held::start(&mut waits);
+        let test = Process::start(&mut waits);
         let record = run.until_recorded("waits");
         let log = Log::follow(&engine, &record.reaper);
         let registered = log.until_says(&["registered"]);
@@ -54,7 +55,7 @@ fn a_client_that_vanishes_without_a_word_is_noticed() {
     let Scene { mut second, engine, test, record, log, port } = Scene::start("vanished");
     second.silence(port);
     // The kernel says that it is gone, and nobody hears it.
-    test.end();
+    test.kill();
     let _ = log.until_says(&[&format!(":{port}"), "disconnected"]);
     engine.until_gone(&record.session, GONE_WITHIN);
 }
@@ -78,7 +79,7 @@ fn a_reaper_that_goes_silent_is_noticed_before_it_prunes() {
         "{:?}",
         engine.resources(&record.session)
     );
-    test.end();
+    test.kill();
     engine.until_gone(&record.session, GONE_WITHIN);
     assert!(log.text().contains("removed containers=1 networks=1 volumes=1 images=1"), "{}", log.text());
 }

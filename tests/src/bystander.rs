@@ -8,10 +8,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use serde_json::{Value, json};
 
-use crate::engine;
+use crate::engine::{Engine, SESSION};
 
 /// Removed from the engine when dropped.
 pub struct Bystander {
+    engine: Engine,
     things: Vec<Thing>,
 }
 
@@ -22,7 +23,7 @@ struct Thing {
 }
 
 impl Bystander {
-    /// Puts one on the engine.
+    /// Puts one on the system's engine.
     ///
     /// # Panics
     ///
@@ -30,11 +31,21 @@ impl Bystander {
     #[must_use]
     #[expect(clippy::new_without_default, reason = "a default that makes things on an engine would surprise")]
     pub fn new() -> Self {
+        Self::on(&Engine::system())
+    }
+
+    /// Puts one on an engine.
+    ///
+    /// # Panics
+    ///
+    /// When the engine refuses.
+    #[must_use]
+    pub fn on(engine: &Engine) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let process = std::process::id();
-        let mut bystander = Self { things: Vec::new() };
-        for (name, label) in [("labelled", Some((engine::SESSION, "somebody-else"))), ("bare", None)] {
+        let mut bystander = Self { engine: engine.clone(), things: Vec::new() };
+        for (name, label) in [("labelled", Some((SESSION, "somebody-else"))), ("bare", None)] {
             bystander.add(&format!("bystander-{name}-{process}-{number}"), label);
         }
         bystander
@@ -43,15 +54,15 @@ impl Bystander {
     fn add(&mut self, name: &str, label: Option<(&str, &str)>) {
         let labels = label.map_or(json!({}), |(key, value)| json!({key: value}));
         for kind in ["networks", "volumes"] {
-            create(&format!("/{kind}/create"), &json!({"Name": name, "Labels": labels}));
+            self.create(&format!("/{kind}/create"), &json!({"Name": name, "Labels": labels}));
             self.keep(format!("/{kind}/{name}"));
         }
         // An image of one empty file system, for there may be nothing else on the engine.
         let change = label.map_or(String::new(), |(key, value)| format!("&changes=LABEL%20{key}%3D{value}"));
         let import = format!("/images/create?fromSrc=-&repo={name}{change}");
-        let (status, answer) = engine::send("POST", &import, "application/x-tar", &[0; 1024]);
+        let (status, answer) = self.engine.send("POST", &import, "application/x-tar", &[0; 1024]);
         assert_eq!(status, 200, "{answer}");
-        create(
+        self.create(
             &format!("/containers/create?name={name}"),
             &json!({"Image": name, "Cmd": ["nothing"], "Labels": labels}),
         );
@@ -61,7 +72,7 @@ impl Bystander {
     }
 
     fn keep(&mut self, path: String) {
-        let before = look(&path);
+        let before = self.look(&path);
         assert!(before.is_some(), "{path} was not created");
         self.things.push(Thing { path, before: before.unwrap_or_default() });
     }
@@ -69,6 +80,13 @@ impl Bystander {
     /// What it consists of, by API path.
     pub fn paths(&self) -> impl Iterator<Item = &str> {
         self.things.iter().map(|thing| thing.path.as_str())
+    }
+
+    /// What of it was removed, or removed and made again, by API path.
+    #[must_use]
+    pub fn touched(&self) -> Vec<String> {
+        let differs = |thing: &&Thing| self.look(&thing.path).as_ref() != Some(&thing.before);
+        self.things.iter().filter(differs).map(|thing| thing.path.clone()).collect()
     }
 
     /// Nothing of it was removed, or removed and made again.
@@ -79,32 +97,32 @@ impl Bystander {
     #[track_caller]
     pub fn assert_untouched(&self) {
         for Thing { path, before } in &self.things {
-            assert_eq!(look(path).as_ref(), Some(before), "{path} was touched");
+            assert_eq!(self.look(path).as_ref(), Some(before), "{path} was touched");
         }
     }
-}
 
-/// What tells a thing apart from another of that name.
-fn look(path: &str) -> Option<Value> {
-    let inspect = if path.starts_with("/volumes") { path.to_owned() } else { inspect_path(path) };
-    let found = engine::inspect(&inspect)?;
-    Some(json!([found["Id"], found["Created"], found["CreatedAt"], found["State"]]))
+    /// What tells a thing apart from another of that name.
+    fn look(&self, path: &str) -> Option<Value> {
+        let inspect = if path.starts_with("/volumes") { path.to_owned() } else { inspect_path(path) };
+        let found = self.engine.inspect(&inspect)?;
+        Some(json!([found["Id"], found["Created"], found["CreatedAt"], found["State"]]))
+    }
+
+    #[track_caller]
+    fn create(&self, path: &str, body: &Value) {
+        let (status, answer) = self.engine.request("POST", path, body);
+        assert_eq!(status, 201, "{path}: {answer}");
+    }
 }
 
 fn inspect_path(path: &str) -> String {
     if path.starts_with("/networks") { path.to_owned() } else { format!("{path}/json") }
 }
 
-#[track_caller]
-fn create(path: &str, body: &Value) {
-    let (status, answer) = engine::request("POST", path, body);
-    assert_eq!(status, 201, "{path}: {answer}");
-}
-
 impl Drop for Bystander {
     fn drop(&mut self) {
         for Thing { path, .. } in &self.things {
-            let (status, answer) = engine::request("DELETE", path, &Value::Null);
+            let (status, answer) = self.engine.request("DELETE", path, &Value::Null);
             if status >= 300 && status != 404 {
                 eprintln!("{path} is left: {answer}");
             }

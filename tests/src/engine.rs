@@ -149,7 +149,7 @@ impl Engine {
     }
 
     /// Sends a request, and leaves the whole answer to be read.
-    pub(crate) fn send(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> io::Result<UnixStream> {
+    pub(crate) fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> io::Result<UnixStream> {
         let mut stream = UnixStream::connect(&self.0)?;
         stream.set_read_timeout(Some(ANSWERS_WITHIN))?;
         // Version 1.0, so that the answer ends with the connection and comes in one piece.
@@ -185,6 +185,12 @@ impl Engine {
 #[must_use = "the status tells whether it was done"]
 pub fn request(method: &str, path: &str, body: &Value) -> (u16, Value) {
     Engine::system().request(method, path, body)
+}
+
+/// [`Engine::send`], of the system's engine.
+#[must_use = "the status tells whether it was done"]
+pub fn send(method: &str, path: &str, content_type: &str, body: &[u8]) -> (u16, Value) {
+    Engine::system().send(method, path, content_type, body)
 }
 
 /// [`Engine::inspect`], of the system's engine.

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use crate::engine::Engine;
 use crate::log::Log;
-use crate::suite::{Held, Run};
+use crate::process::Process;
+use crate::suite::Run;
 use crate::until;
 
 /// For a reaper that is patient with the engine, and everybody else's tests beside.
@@ -19,7 +20,7 @@ pub struct Holder {
     /// The reaper container's id.
     pub reaper: String,
     engine: Engine,
-    process: Option<Held>,
+    process: Option<Process>,
 }
 
 impl Holder {
@@ -35,7 +36,7 @@ impl Holder {
         let mut holds = run.binary("attribute");
         holds.args(["--exact", "holds", "--include-ignored"]).env("TESTCONTAINERS_SESSION_ID", &session);
         holds.env("RYUK_RECONNECTION_TIMEOUT", "1s").envs(settings.iter().copied());
-        let process = Some(Held::start(&mut holds));
+        let process = Some(Process::start(&mut holds));
         let reaper = run.until_recorded("holds").reaper;
         let engine = Engine::system();
         let log = Log::follow(&engine, &reaper);
@@ -55,7 +56,7 @@ impl Holder {
     /// When it had ended by itself.
     #[track_caller]
     pub fn kill(&mut self) {
-        self.process.take().expect("it is killed once").end();
+        self.process.take().expect("it is killed once").kill();
     }
 
     /// Waits until the reaper is gone and of the session this alone is left, as `kind name-or-id`.

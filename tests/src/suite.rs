@@ -179,45 +179,6 @@ pub fn spawn(command: &mut Command) -> Child {
     command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))
 }
 
-/// A test process that waits to be killed; killed at the latest when dropped.
-pub struct Held(Option<Child>);
-
-impl Held {
-    /// Starts it, with its output collected.
-    #[track_caller]
-    #[must_use]
-    pub fn start(command: &mut Command) -> Self {
-        Self(Some(spawn(command)))
-    }
-
-    /// Whether it goes on.
-    pub fn is_running(&mut self) -> bool {
-        self.0.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
-    }
-
-    /// Kills it, as nothing else ends it more surely.
-    ///
-    /// # Panics
-    ///
-    /// When it had ended by itself.
-    #[track_caller]
-    pub fn end(mut self) {
-        assert!(self.is_running(), "the test process has ended by itself");
-    }
-}
-
-impl Drop for Held {
-    fn drop(&mut self) {
-        let Some(mut child) = self.0.take() else { return };
-        let _ = child.kill();
-        if let Ok(output) = child.wait_with_output()
-            && std::thread::panicking()
-        {
-            eprintln!("the test process ended with {}: {}", output.status, text(&output));
-        }
-    }
-}
-
 /// The pids of a session's keepers, by the name and argument that `ps` shows.
 #[must_use]
 pub fn keepers(session: &str) -> Vec<String> {

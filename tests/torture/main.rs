@@ -13,8 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
+use reaper_tests::bystander::Bystander;
 use reaper_tests::engine::Engine;
-use reaper_tests::world::Foreign;
 
 use crate::chance::Chance;
 use crate::table::{Row, progress};
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     let mut torture = Torture {
         chance: Chance::new(seed),
         began: Instant::now(),
-        foreign: Foreign::create(&Engine::system(), "torture"),
+        bystander: Bystander::new(),
         rows: Vec::new(),
     };
     let times = |full: usize| if quick { full.div_ceil(10) } else { full };
@@ -76,7 +76,7 @@ pub(crate) struct Outcome {
 struct Torture {
     chance: Chance,
     began: Instant,
-    foreign: Foreign,
+    bystander: Bystander,
     rows: Vec<Row>,
 }
 
@@ -119,13 +119,13 @@ impl Torture {
     }
 
     fn close(&mut self, mut row: Row) {
-        row.touched = self.foreign.touched().into_iter().map(str::to_owned).collect();
+        row.touched = self.bystander.touched();
         self.rows.push(row);
     }
 
     fn finish(self) -> ExitCode {
-        let Self { began, foreign, rows, .. } = self;
-        drop(foreign);
+        let Self { began, bystander, rows, .. } = self;
+        drop(bystander);
         table::print(&rows);
         println!("in {:.0} s", began.elapsed().as_secs_f64());
         if rows.iter().all(Row::is_clean) { ExitCode::SUCCESS } else { ExitCode::FAILURE }

@@ -37,7 +37,7 @@ pub(crate) enum Event {
 }
 
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "each is a way in which engines differ")]
+#[expect(clippy::struct_excessive_bools, reason = "a test sets each by itself")]
 pub(crate) struct World {
     pub(crate) container: Option<Container>,
     pub(crate) has_image: bool,
