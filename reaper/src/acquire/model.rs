@@ -34,6 +34,8 @@ use crate::engine::simulated_ryuk::Ryuk;
 
 /// Of each property in a normal test run: about a second.
 const CASES: u32 = 300;
+/// In milliseconds.
+const LONGEST_SHRINKING: u32 = 20_000;
 
 /// All has been well for so long that every living client must have its reaper.
 const SETTLED_WITHIN: Duration = Duration::from_secs(30);
@@ -168,7 +170,8 @@ fn check(strategy: impl Strategy<Value = Scenario>, expected: &[&str]) -> BTreeM
     let asked = ProptestConfig { source_file: Some(file!()), ..ProptestConfig::default() };
     let cases = std::env::var_os("PROPTEST_CASES").map_or(CASES, |_| asked.cases);
     let seen = RefCell::new(BTreeMap::new());
-    let outcome = TestRunner::new(ProptestConfig { cases, ..asked }).run(&strategy, |scenario| {
+    let config = ProptestConfig { cases, max_shrink_time: LONGEST_SHRINKING, ..asked };
+    let outcome = TestRunner::new(config).run(&strategy, |scenario| {
         for (_, _, what) in play(&scenario).map_err(TestCaseError::fail)? {
             *seen.borrow_mut().entry(what).or_default() += 1;
         }

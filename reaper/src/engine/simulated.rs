@@ -61,7 +61,7 @@ pub(crate) struct Fault {
 pub(crate) type Event = (Duration, usize, &'static str);
 
 /// More than any run comes to: without an end to it, virtual time could stand still.
-const MOST_EVENTS: usize = 20_000;
+const MOST_EVENTS: usize = 3_000;
 
 pub(crate) struct World {
     pub(crate) containers: Vec<Simulated>,

@@ -65,15 +65,17 @@ impl Client {
             };
             self.engine.note(if round == 0 { "acquired" } else { "acquired again" });
             self.standing.set(Standing::Holding);
-            self.expect_served(&mut acquired, &filters).await;
+            if !self.is_served(&mut acquired, &filters).await {
+                return;
+            }
             let session = wire::encode(&filters[0]);
             self.engine.world(|world| world.resources.push(session));
             // Its own, so that nobody else's line can stand for it.
             let own = Filter::label(format!("own-{}", self.engine.client()), round.to_string()).unwrap();
             let also = wire::register(&mut acquired.stream, &own).await;
             filters.push(own);
-            if also.is_ok() {
-                self.expect_served(&mut acquired, &filters).await;
+            if also.is_ok() && !self.is_served(&mut acquired, &filters).await {
+                return;
             }
             let end = acquired.stream.read_u8();
             match life.leaves {
@@ -94,18 +96,20 @@ impl Client {
     }
 
     /// All filters are with the reaper, or the connection has ended and says so.
-    async fn expect_served(&self, acquired: &mut Acquired<DuplexStream>, filters: &[Filter]) {
+    async fn is_served(&self, acquired: &mut Acquired<DuplexStream>, filters: &[Filter]) -> bool {
         let lines: Vec<_> = filters.iter().map(wire::encode).collect();
         let served = self.engine.world(|world| {
             let one = world.find(&acquired.container);
             one.is_some_and(|one| one.ryuk.as_ref().is_some_and(|ryuk| ryuk.serves(&lines)))
         });
-        if !served {
-            match timeout(END_WITHIN, acquired.stream.read_u8()).await {
-                Ok(Err(_)) => {}
-                other => self.engine.wrong(&format!("was acknowledged and is not served: {other:?}")),
-            }
+        if served {
+            return true;
         }
+        let end = timeout(END_WITHIN, acquired.stream.read_u8()).await;
+        if !matches!(end, Ok(Err(_))) {
+            self.engine.wrong(&format!("was acknowledged and is not served: {end:?}"));
+        }
+        matches!(end, Ok(Err(_)))
     }
 }
 
