@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use serde_json::{Value, json};
 
 use crate::engine::{Engine, SESSION};
+use crate::world;
 
 /// Removed from the engine when dropped.
 pub struct Bystander {
@@ -53,10 +54,10 @@ impl Bystander {
 
     fn add(&mut self, name: &str, label: Option<(&str, &str)>) {
         let labels = label.map_or(json!({}), |(key, value)| json!({key: value}));
-        for kind in ["networks", "volumes"] {
-            self.create(&format!("/{kind}/create"), &json!({"Name": name, "Labels": labels}));
-            self.keep(format!("/{kind}/{name}"));
-        }
+        world::network(&self.engine, name, &labels);
+        self.keep(format!("/networks/{name}"));
+        self.create("/volumes/create", &json!({"Name": name, "Labels": labels}));
+        self.keep(format!("/volumes/{name}"));
         // An image of one empty file system, for there may be nothing else on the engine.
         let change = label.map_or(String::new(), |(key, value)| format!("&changes=LABEL%20{key}%3D{value}"));
         let import = format!("/images/create?fromSrc=-&repo={name}{change}");

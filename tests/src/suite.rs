@@ -10,6 +10,9 @@ use crate::until;
 
 const RECORDED_WITHIN: Duration = Duration::from_secs(150);
 
+/// How a line begins that is no record, but says why there will be none.
+const FAILED: &str = "FAILED ";
+
 /// A folder for one run: the suite's log lies in it. Removed when dropped.
 pub struct Run {
     folder: tempfile::TempDir,
@@ -81,19 +84,26 @@ impl Run {
     /// What the suite's tests have logged so far.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {
+        self.lines().iter().filter(|line| !line.starts_with(FAILED)).map(|line| Record::read(line)).collect()
+    }
+
+    fn lines(&self) -> Vec<String> {
         let text = std::fs::read_to_string(self.log()).unwrap_or_default();
-        text.lines().map(Record::read).collect()
+        text.lines().map(str::to_owned).collect()
     }
 
     /// What a test has logged, once it has.
     ///
     /// # Panics
     ///
-    /// When it has not within the time that a runner takes to get there.
+    /// When it has not within the time that a runner takes to get there, and at once when a test of the run
+    /// could not create what it should.
     #[track_caller]
     #[must_use]
     pub fn until_recorded(&self, test: &str) -> Record {
         until(&format!("the test {test} has logged"), RECORDED_WITHIN, || {
+            let failed = self.lines().into_iter().find(|line| line.starts_with(FAILED));
+            assert!(failed.is_none(), "while waiting for the test {test}: {failed:?}");
             let records = self.records();
             let found = records.iter().find(|record| record.test == test).cloned();
             found.ok_or_else(|| format!("{records:?}"))
