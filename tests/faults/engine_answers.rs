@@ -1,7 +1,7 @@
 //! An engine that is slow, breaks off, refuses for a while, or has lost the reaper's image: a proxy in between
 //! makes a real one so.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -33,19 +33,23 @@ fn a_slow_engine_costs_time_and_nothing_else() {
     }
 }
 
-/// Every request is refused, the first included, by an engine that accepts connections.
+/// Every kind of request is refused three times, the very first included, by an engine that accepts connections.
 #[test]
 fn an_engine_that_answers_500_at_first_is_waited_for() {
     let scene = Scene::new("refuses-at-first");
-    let refusals = AtomicUsize::new(0);
-    let proxy = Proxy::new(move |_| {
-        if refusals.fetch_add(1, Ordering::Relaxed) < 8 {
-            return Decision::Refuse(500, "the engine is on fire".into());
-        }
-        Decision::Pass
+    let refused = Mutex::new(BTreeMap::new());
+    let proxy = Proxy::new(move |request| {
+        let mut refused = refused.lock().unwrap();
+        let times: &mut u32 = refused.entry(request.route()).or_default();
+        *times += 1;
+        if *times <= 3 { Decision::Refuse(500, "the engine is on fire".into()) } else { Decision::Pass }
     });
-    Process::start(proxy.serve(&mut scene.test("first"))).succeed();
-    assert!(proxy.seen().len() > 8, "{:?}", proxy.seen());
+    Process::start(proxy.serve(&mut scene.test("attaches"))).succeed();
+    let routes: Vec<_> = proxy.seen().iter().map(Request::route).collect();
+    for route in ["GET json", "POST create", "POST start"] {
+        let times = routes.iter().filter(|seen| *seen == route).count();
+        assert!(times > 3, "{route} was not refused three times: {routes:?}");
+    }
     scene.end();
 }
 
@@ -171,6 +175,7 @@ fn an_image_removed_behind_our_back_is_brought_again() {
     Process::start(proxy.serve(&mut scene.test("first"))).succeed();
     assert_eq!(removals.load(Ordering::Relaxed), 2);
     let loads = proxy.seen().iter().filter(|request| request.is("POST", "/images/load")).count();
-    assert!(loads >= 2, "{:?}", proxy.seen());
+    // Not twice for sure: somebody else may have brought it just then.
+    assert!(loads >= 1, "{:?}", proxy.seen());
     scene.end();
 }

@@ -123,9 +123,10 @@ fn a_keeper_survives_the_group_of_the_test_that_left_it() {
             .filter(|facts| facts.state != "Z")
             .map_or(Ok(()), |facts| Err(format!("{facts:?}")))
     });
-    // What follows is a gap of 5 s, and a test that needs what the killed one has created.
+    assert_eq!(keepers(&victim.session), keeper);
+    // What follows is a gap of 5 s, and a test that fails if what the killed one has created is gone.
     let after = scene.run.until_recorded("after");
-    assert_eq!((&after.reaper, keepers(&victim.session)), (&victim.reaper, keeper));
+    assert_eq!(after.reaper, victim.reaper);
     let output = runner.fail();
     assert!(output.contains("SIGKILL") && output.contains("2 passed"), "{output}");
     scene.end();

@@ -11,18 +11,24 @@ use reaper_tests::{engine, until, until_later};
 /// More than the reconnection timeout that these tests set.
 const GAP: Duration = Duration::from_secs(3);
 
-/// Six processes in three waves that overlap within and not between, with a gap after each; gives a record of
+/// Six processes in three waves, which overlap within and not between, with a gap after each; gives a record of
 /// each wave's first, and the runner, which goes on.
-fn waves(scene: &Scene, keeper: &str) -> (Vec<Record>, Runner) {
+fn waves(scene: &Scene, keeper: &str, gap: impl Fn(&Record)) -> (Vec<Record>, Runner) {
     let variables = [("REAPER_KEEPER", keeper), ("RYUK_RECONNECTION_TIMEOUT", "1s")];
     let mut runner = Runner::start(&scene.run, &variables);
     let mut firsts = Vec::new();
     for test in ["first", "second", "third"] {
         runner.test(&scene.run, "attaches", "&");
         runner.test(&scene.run, test, "; wait");
-        firsts.push(scene.run.until_recorded(test));
-        // The gap is what is tested, and a gap is time.
-        until_later(GAP);
+        let first = scene.run.until_recorded(test);
+        until("the wave is over", WITHIN, || {
+            let records = scene.run.records();
+            let running = records.iter().filter(|record| Facts::of(&record.pid).is_some()).count();
+            let over = records.len() == 2 * (firsts.len() + 1) && running == 0;
+            if over { Ok(()) } else { Err(format!("{running} of {records:?}")) }
+        });
+        gap(&first);
+        firsts.push(first);
     }
     (firsts, runner)
 }
@@ -30,7 +36,8 @@ fn waves(scene: &Scene, keeper: &str) -> (Vec<Record>, Runner) {
 #[test]
 fn gaps_between_waves_of_processes_end_nothing_while_a_keeper_holds() {
     let scene = Scene::new("waves");
-    let (firsts, runner) = waves(&scene, "on");
+    // The gap is what is tested, and a gap is time.
+    let (firsts, runner) = waves(&scene, "on", |_| until_later(GAP));
     let session = &firsts[0].session;
     let reapers: BTreeSet<_> = scene.run.records().into_iter().map(|record| record.reaper).collect();
     assert_eq!((scene.run.records().len(), reapers.len()), (6, 1), "{:?}", scene.run.records());
@@ -48,11 +55,10 @@ fn gaps_between_waves_of_processes_end_nothing_while_a_keeper_holds() {
 #[test]
 fn gaps_between_waves_of_processes_end_the_reaper_where_no_keeper_is() {
     let scene = Scene::new("no-keeper");
-    let (firsts, runner) = waves(&scene, "off");
+    let (firsts, runner) = waves(&scene, "off", |first| engine::until_gone(&first.session, WITHIN));
     let reapers: BTreeSet<_> = firsts.iter().map(|record| &record.reaper).collect();
     assert_eq!(reapers.len(), 3, "{firsts:?}");
-    // Before the runner's end: it has no part in it.
-    engine::until_gone(&firsts[0].session, WITHIN);
+    // The runner has had no part in it.
     runner.end();
     scene.end();
 }

@@ -93,7 +93,7 @@ fn a_client_that_comes_while_the_server_sleeps_is_not_too_late() {
     let scene = Scene::new("comes-meanwhile");
     let patient = |test: &str| {
         let mut command = scene.test(test);
-        command.env("RYUK_RECONNECTION_TIMEOUT", "3s");
+        command.env("RYUK_RECONNECTION_TIMEOUT", "5s");
         Process::start(&mut command)
     };
     patient("first").succeed();
@@ -106,7 +106,8 @@ fn a_client_that_comes_while_the_server_sleeps_is_not_too_late() {
     });
     stop(&server);
     let next = patient("goes_on");
-    until_later(SLEEP);
+    // Longer than it would have waited.
+    until_later(Duration::from_secs(6));
     go_on(&server);
     let after = scene.run.until_recorded("before");
     assert_eq!(after.reaper, before.reaper);
