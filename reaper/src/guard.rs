@@ -5,12 +5,13 @@ use std::sync::{Arc, Once, mpsc};
 use std::time::Duration;
 
 use crate::config::{Config, Found, Keep};
-use crate::connection::{self, Connection};
+use crate::connection::{self, Answer, Connection};
 use crate::error::Result;
 use crate::labels::{Filter, Labels, SESSION};
 use crate::owner::Owner;
 use crate::reap::Reaped;
 use crate::session::{self, SessionId};
+use crate::state;
 
 /// Keeps the session's reaper waiting: while one is alive, nothing of the session is removed.
 ///
@@ -95,7 +96,8 @@ impl Reaper {
     /// For a test that asserts that nothing is left, and for looking at a suite step by step. It blocks; see
     /// [`Reaper::reap_now_async`]. What other tests of the session created goes, too, whether they still run or
     /// not, and what `REAPER_KEEP` keeps; the reaper stays, and guards what is created from then on. Filters of
-    /// [`Reaper::also`] count as far as this process registered them. An inert guard removes nothing.
+    /// [`Reaper::also`] count as far as this process registered them. Shared values are made anew after it. An
+    /// inert guard removes nothing.
     ///
     /// # Errors
     ///
@@ -103,7 +105,7 @@ impl Reaper {
     pub fn reap_now(&self) -> Result<Reaped> {
         let Some(connection) = &self.connection else { return Ok(Reaped::default()) };
         let (sender, receiver) = mpsc::sync_channel(1);
-        connection.reap(Box::new(move |outcome| drop(sender.send(outcome))))?;
+        connection.reap(self.forget_then(move |outcome| drop(sender.send(outcome))))?;
         receiver.recv().unwrap_or_else(|_| Err(panicked()))
     }
 
@@ -115,8 +117,21 @@ impl Reaper {
     pub async fn reap_now_async(&self) -> Result<Reaped> {
         let Some(connection) = &self.connection else { return Ok(Reaped::default()) };
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        connection.reap(Box::new(move |outcome| drop(sender.send(outcome))))?;
+        connection.reap(self.forget_then(move |outcome| drop(sender.send(outcome))))?;
         receiver.await.unwrap_or_else(|_| Err(panicked()))
+    }
+
+    /// Has shared values made anew, for what they stand for has been removed, before this is answered.
+    fn forget_then(&self, answer: impl FnOnce(Result<Reaped>) + Send + 'static) -> Answer<Reaped> {
+        let session = self.session.clone();
+        Box::new(move |outcome| {
+            let forgotten =
+                state::folder().and_then(|folder| state::forget_values(&folder, session.as_str()));
+            if let Err(error) = forgotten {
+                tracing::warn!(%session, %error, "shared values may be of what was removed");
+            }
+            answer(outcome);
+        })
     }
 
     /// A handle on the connection that this process already has for its session.

@@ -21,7 +21,8 @@ use super::entry::{self, Entry, Guarded, Made};
 use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
-use crate::labels::Filter;
+use crate::labels::{self, Filter};
+use crate::owner::Owner;
 use crate::platform;
 use crate::session;
 use crate::state::{self, SessionFolder, uninterrupted};
@@ -126,7 +127,7 @@ impl Claimant {
         if let Some(made) = entry.read()? {
             if made.guarded != self.guarded() {
                 // Either it was made under a reaper that is gone, or ours is gone and we do not know yet.
-                self.reaper.also(Filter::session(self.reaper.session()))?;
+                self.ask_the_reaper()?;
             }
             if made.guarded == self.guarded() {
                 return Ok(Claim::Made(made));
@@ -135,15 +136,18 @@ impl Claimant {
         Ok(Claim::Turn(Turn { entry, guarded: self.guarded(), _lock: lock }))
     }
 
+    /// Waits for a word from the reaper, and so for another where it is gone.
+    fn ask_the_reaper(&self) -> Result<()> {
+        // Names only what is the reaper's own: what the test made may have to be kept.
+        self.reaper.also(Filter::of_session(self.reaper.session().as_str(), labels::REAPER, "true"))
+    }
+
     fn folder(&self) -> Result<std::sync::Arc<SessionFolder>> {
         let session = self.reaper.session();
         // A builder's session is not that of the runner, and may outlive it.
-        let runner = if session::resolve(&self.config)? == *session {
-            session::known_runner(&self.config)
-        } else {
-            None
-        };
-        super::joined::folder(session, runner.as_ref()).map_err(|error| entry::failed(&self.key, error))
+        let runner =
+            if session::resolve(&self.config)? == *session { Owner::of(&self.config).runner } else { None };
+        super::joined::folder(session, runner.as_deref()).map_err(|error| entry::failed(&self.key, error))
     }
 
     fn guarded(&self) -> Guarded {

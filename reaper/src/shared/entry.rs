@@ -56,7 +56,7 @@ impl Entry {
     pub(super) fn new(folder: &SessionFolder, key: &str) -> Self {
         let name = file_name(key);
         let file = |extension| folder.file(&format!("{name}.{extension}"));
-        Self { key: key.into(), value: file("json"), lock: file("lock") }
+        Self { key: key.into(), value: file(state::VALUE), lock: file("lock") }
     }
 
     /// The value as it was last made, if it was.

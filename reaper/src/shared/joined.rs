@@ -8,14 +8,13 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::platform::Process;
 use crate::session::SessionId;
 use crate::state::{self, SessionFolder};
 
 static JOINED: Mutex<BTreeMap<SessionId, Arc<SessionFolder>>> = Mutex::new(BTreeMap::new());
 
 /// The folder of a session; joined anew where somebody has cleared the temporary files.
-pub(super) fn folder(session: &SessionId, runner: Option<&Process>) -> io::Result<Arc<SessionFolder>> {
+pub(super) fn folder(session: &SessionId, runner: Option<&str>) -> io::Result<Arc<SessionFolder>> {
     // A folder is put in whole, or not at all.
     let mut joined = JOINED.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some(folder) = joined.get(session).filter(|folder| folder.is_current()) {

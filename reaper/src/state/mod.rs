@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 
 #[cfg(unix)]
 pub(crate) use self::session_folder::remove;
-pub(crate) use self::session_folder::{SessionFolder, uninterrupted};
+pub(crate) use self::session_folder::{SessionFolder, VALUE, forget_values, uninterrupted};
 
 /// A folder that belongs to this user alone.
 pub(crate) fn folder() -> io::Result<PathBuf> {

@@ -6,7 +6,8 @@
 //! any more, and begins again. Between two tests nobody may be there and the session goes on, so a folder
 //! that is left alone is removed only by the session's keeper, when the runner has ended, or by a later
 //! session, on proof: another boot, or a runner that is gone. Where neither can be seen (a session that was
-//! named, another pid namespace) a day without anybody has to do.
+//! named, another pid namespace) a day without anybody has to do; and nothing is lost then but a value, which
+//! is made anew.
 //!
 //! Rejected: removing with the last process, which is not the last one if another test follows; asking
 //! whether the keeper holds its lock, since who asks holds it for a moment, and would be taken for a keeper.
@@ -18,13 +19,14 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
-use crate::platform::{self, Process};
-use crate::state;
+use crate::{owner, platform, state};
 
 /// Locked by everybody who is there.
 const ALIVE: &str = "alive";
-/// What the session ends with.
-const OWNER: &str = "owner";
+/// What the session is known to be over by.
+const EVIDENCE: &str = "evidence";
+/// The extension of a value's file.
+pub(crate) const VALUE: &str = "json";
 /// Tells these folders from what else lies beside them, and keeps a session `..` where it belongs.
 const SUFFIX: &str = ".shared";
 
@@ -43,22 +45,15 @@ pub(crate) struct SessionFolder {
 
 /// Written down for those who may have to remove the folder.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Owner {
+struct Evidence {
     boot: String,
-    /// Pids mean something within it.
-    namespace: String,
-    runner: Option<Runner>,
-}
-
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Runner {
-    id: u32,
-    started: String,
+    /// The mark of the process with whose end the session is over.
+    runner: Option<String>,
 }
 
 impl SessionFolder {
     /// Finds or makes the session's folder in this user's. Whoever makes one sweeps those of old sessions.
-    pub(crate) fn join(root: &Path, session: &str, runner: Option<&Process>) -> io::Result<Self> {
+    pub(crate) fn join(root: &Path, session: &str, runner: Option<&str>) -> io::Result<Self> {
         let path = folder(root, session);
         for _ in 0..ATTEMPTS {
             let made = state::make_private(&path).or_else(retry_if_gone)?;
@@ -75,7 +70,7 @@ impl SessionFolder {
                 continue;
             }
             joined.alive.set_modified(SystemTime::now())?;
-            joined.own(&Owner::of(runner))?;
+            joined.write_down(&Evidence::of(runner))?;
             if made {
                 sweep(root);
             }
@@ -94,24 +89,23 @@ impl SessionFolder {
         self.path.join(name)
     }
 
-    /// A session that was named may have been named before, by another boot or runner.
-    fn own(&self, owner: &Owner) -> io::Result<()> {
-        if Owner::read(&self.path).as_ref() == Some(owner) {
+    /// A session that was named may have been named before, in another boot.
+    fn write_down(&self, evidence: &Evidence) -> io::Result<()> {
+        if Evidence::read(&self.path).as_ref() == Some(evidence) {
             return Ok(());
         }
-        let text = serde_json::to_vec(owner).map_err(io::Error::other)?;
-        state::replace(&self.file(OWNER), &text)
+        let text = serde_json::to_vec(evidence).map_err(io::Error::other)?;
+        state::replace(&self.file(EVIDENCE), &text)
     }
 }
 
-impl Owner {
-    fn of(runner: Option<&Process>) -> Self {
-        let runner = runner.map(|runner| Runner { id: runner.id, started: runner.started.clone() });
-        Self { boot: platform::boot(), namespace: namespace(), runner }
+impl Evidence {
+    fn of(runner: Option<&str>) -> Self {
+        Self { boot: platform::boot(), runner: runner.map(str::to_owned) }
     }
 
     fn read(folder: &Path) -> Option<Self> {
-        serde_json::from_str(&state::read(&folder.join(OWNER)).ok()?).ok()
+        serde_json::from_str(&state::read(&folder.join(EVIDENCE)).ok()?).ok()
     }
 
     /// Whether the session is over; none if that cannot be seen from here.
@@ -119,8 +113,9 @@ impl Owner {
         if self.boot != platform::boot() {
             return Some(true);
         }
-        let runner = self.runner.as_ref().filter(|_| self.namespace == namespace())?;
-        Some(platform::process(runner.id).is_none_or(|process| process.started != runner.started))
+        let (runner, here) = (self.runner.as_deref()?, platform::host()?);
+        let is_from_here = runner.ends_with(&format!("@{here}"));
+        is_from_here.then(|| owner::is_gone(runner))
     }
 }
 
@@ -130,15 +125,29 @@ pub(crate) fn remove(root: &Path, session: &str) -> io::Result<()> {
     remove_if(&folder(root, session), |_| true)
 }
 
+/// Has a session make its values anew: what they stood for is gone.
+pub(crate) fn forget_values(root: &Path, session: &str) -> io::Result<()> {
+    let entries = match std::fs::read_dir(folder(root, session)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let file = entry?.path();
+        if file.extension().is_some_and(|extension| extension == VALUE) {
+            std::fs::remove_file(file)?;
+        }
+    }
+    Ok(())
+}
+
 /// Removes the folders of sessions that are over. What cannot be removed is left to the next.
 fn sweep(root: &Path) {
     let entries = std::fs::read_dir(root).into_iter().flatten().filter_map(Result::ok);
     let folders = entries.map(|entry| entry.path());
     for folder in folders.filter(|path| path.to_str().is_some_and(|path| path.ends_with(SUFFIX))) {
-        let over = |alive: &File| match Owner::read(&folder) {
-            Some(owner) => owner.is_over().unwrap_or_else(|| is_unused(alive)),
-            // Nothing is kept before the owner is written, if it is not that of another version.
-            None => is_unused(alive),
+        let over = |alive: &File| {
+            let over = Evidence::read(&folder).and_then(|evidence| evidence.is_over());
+            over.unwrap_or_else(|| is_unused(alive))
         };
         if let Err(error) = remove_if(&folder, over) {
             tracing::debug!(folder = %folder.display(), %error, "state of an old session is left");
@@ -218,27 +227,18 @@ fn is_at(_file: &File, path: &Path) -> bool {
     path.exists()
 }
 
-#[cfg(target_os = "linux")]
-fn namespace() -> String {
-    let link = std::fs::read_link("/proc/self/ns/pid").unwrap_or_default();
-    link.to_string_lossy().into_owned()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn namespace() -> String {
-    String::new()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn this() -> Process {
-        Process::this()
+    fn this() -> String {
+        owner::Owner::this().unwrap()
     }
 
-    fn gone() -> Process {
-        Process { started: "long ago".into(), ..this() }
+    fn gone() -> String {
+        let this = this();
+        let (_, host) = this.split_once('@').unwrap();
+        format!("1.0@{host}")
     }
 
     fn age(folder: &Path, by: Duration) {
@@ -247,7 +247,7 @@ mod tests {
     }
 
     /// A folder as a process leaves it, and what a later session makes of it.
-    fn is_swept(runner: Option<&Process>, change: impl FnOnce(&Path)) -> bool {
+    fn is_swept(runner: Option<&str>, change: impl FnOnce(&Path)) -> bool {
         let root = tempfile::tempdir().unwrap();
         let left = SessionFolder::join(root.path(), "old", runner).unwrap();
         std::fs::write(left.file("value"), "1").unwrap();
@@ -270,8 +270,8 @@ mod tests {
     #[test]
     fn a_session_of_another_boot_is_swept() {
         let reboot = |folder: &Path| {
-            let owner = Owner { boot: "another".into(), ..Owner::of(Some(&this())) };
-            std::fs::write(folder.join(OWNER), serde_json::to_vec(&owner).unwrap()).unwrap();
+            let evidence = Evidence { boot: "another".into(), ..Evidence::of(Some(&this())) };
+            std::fs::write(folder.join(EVIDENCE), serde_json::to_vec(&evidence).unwrap()).unwrap();
         };
         assert!(is_swept(Some(&this()), reboot));
     }
@@ -281,11 +281,10 @@ mod tests {
         assert!(!is_swept(None, |_| {}));
         assert!(!is_swept(None, |folder| age(folder, UNUSED / 2)));
         assert!(is_swept(None, |folder| age(folder, UNUSED * 2)));
-        let elsewhere = |folder: &Path| {
-            let owner = Owner { namespace: "another".into(), ..Owner::of(Some(&gone())) };
-            std::fs::write(folder.join(OWNER), serde_json::to_vec(&owner).unwrap()).unwrap();
-        };
-        assert!(!is_swept(None, elsewhere));
+        // A pid of another namespace proves nothing.
+        let elsewhere = format!("{}1", gone());
+        assert!(!is_swept(Some(&elsewhere), |_| {}));
+        assert!(is_swept(Some(&elsewhere), |folder| age(folder, UNUSED * 2)));
     }
 
     #[test]
@@ -294,6 +293,18 @@ mod tests {
             std::fs::remove_dir_all(folder).unwrap();
             state::make_private(folder).unwrap();
         }));
+    }
+
+    #[test]
+    fn values_are_forgotten_and_their_locks_are_not() {
+        let root = tempfile::tempdir().unwrap();
+        forget_values(root.path(), "s").unwrap();
+        let joined = SessionFolder::join(root.path(), "s", None).unwrap();
+        for name in ["a.json", "a.lock"] {
+            std::fs::write(joined.file(name), "1").unwrap();
+        }
+        forget_values(root.path(), "s").unwrap();
+        assert!(!joined.file("a.json").exists() && joined.file("a.lock").exists() && joined.is_current());
     }
 
     #[cfg(unix)]

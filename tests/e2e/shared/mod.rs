@@ -163,6 +163,7 @@ fn threads_tasks_and_failures_of_one_process() {
         "a_failed_init_is_told_to_its_caller_and_tried_again",
         "a_panic_and_a_dropped_future_hand_it_on",
         "misuse_is_explained",
+        "what_was_reaped_is_made_anew",
         "cleared_temporary_files_only_cost_the_value",
     ] {
         let session = format!("within-{}", std::process::id());
