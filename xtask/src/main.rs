@@ -8,6 +8,8 @@ mod check;
 mod demo;
 mod engine;
 mod fuzz;
+mod images;
+mod progress;
 mod setup;
 mod step;
 mod torture;
@@ -20,6 +22,7 @@ cargo xtask <command>
 
   demo [--setup]   run tests in parallel processes, kill one, and show what the engine had and has
   test [--setup]   run all tests
+  images [--setup] bring PostgreSQL and Redis to the engine: pulled, or built from Debian's packages
   bench [--setup]  the figures that are promised, each beside its floor; fails when one is missed
   fuzz [--setup] [--seconds N]
                    feed the embedded server's readers with what nobody would send, N seconds each (60)
@@ -39,8 +42,14 @@ fn main() -> ExitCode {
     let outcome = match arguments.as_slice() {
         ["demo"] => setup::require(false).and_then(|()| demo::run()),
         ["demo", "--setup"] => setup::require(true).and_then(|()| demo::run()),
-        ["test"] => setup::require_for_tests(false).and_then(|()| check::test()),
-        ["test", "--setup"] => setup::require_for_tests(true).and_then(|()| check::test()),
+        ["test"] => {
+            setup::require_for_tests(false).and_then(|()| images::run(false)).and_then(|()| check::test())
+        }
+        ["test", "--setup"] => {
+            setup::require_for_tests(true).and_then(|()| images::run(true)).and_then(|()| check::test())
+        }
+        ["images"] => setup::engine(false).and_then(|()| images::run(false)),
+        ["images", "--setup"] => setup::engine(true).and_then(|()| images::run(true)),
         ["bench"] => setup::require(false).and_then(|()| bench::run()),
         ["bench", "--setup"] => setup::require(true).and_then(|()| bench::run()),
         ["fuzz", options @ ..] => fuzz(options),

@@ -15,17 +15,20 @@ const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
 /// Makes sure that everything is there.
 pub(crate) fn require(install: bool) -> Result<(), String> {
     require_subcommand("nextest", "six minutes", install)?;
-    if !engine::answers() {
-        if !install {
-            return Err(
-                "no container engine answers at /var/run/docker.sock; start one, or run this command \
-                        with --setup on Debian or Ubuntu as root"
-                    .into(),
-            );
-        }
-        install_engine()?;
+    engine(install)
+}
+
+/// Makes sure that an engine is there.
+pub(crate) fn engine(install: bool) -> Result<(), String> {
+    if engine::answers() {
+        return Ok(());
     }
-    Ok(())
+    if !install {
+        return Err("no container engine answers at /var/run/docker.sock; start one, or run this command \
+                    with --setup on Debian or Ubuntu as root"
+            .into());
+    }
+    install_engine()
 }
 
 /// What `fuzz` needs, which is no engine.
