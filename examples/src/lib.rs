@@ -1,5 +1,9 @@
-//! The service that the examples start: a very small database in an image of its own, so that they run
-//! on an engine that cannot pull anything.
+//! The services that the examples start: real ones, [`postgres`] and [`redis`], which `cargo xtask images` brings to
+//! the engine, and a very small database in an image of its own, for those that need nothing but a container.
+
+pub mod container;
+pub mod postgres;
+pub mod redis;
 
 use std::collections::HashMap;
 

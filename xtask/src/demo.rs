@@ -16,6 +16,8 @@ const SESSION: &str = "org.testcontainers.sessionId";
 const REAPER: &str = "org.testcontainers.reaper";
 /// The label under which the example that waits to be killed writes its pid.
 const VICTIM: &str = "example.killed.pid";
+/// The examples that need nothing but an engine; the others want `cargo xtask images` first.
+const ONLY: &str = "not binary(/postgres|redis/)";
 /// The server's reconnection timeout is 10 s; removing takes a moment more.
 const GONE_WITHIN: Duration = Duration::from_secs(40);
 
@@ -30,12 +32,12 @@ pub(crate) fn run() -> Result<(), String> {
         return Err("the examples do not build; see `cargo nextest run -p reaper-examples`".into());
     }
     let before = ids(&engine::containers(SESSION)?);
-    println!("==> cargo nextest run -p reaper-examples --run-ignored all");
+    println!("==> cargo nextest run -p reaper-examples --run-ignored all -E '{ONLY}'");
     println!(
         "    one of these tests will be killed with SIGKILL, so one will fail: that is the demonstration\n"
     );
     let mut arguments = vec!["nextest", "run", "-p", "reaper-examples", "--run-ignored", "all"];
-    arguments.extend(["--no-fail-fast", "--hide-progress-bar"]);
+    arguments.extend(["--no-fail-fast", "--hide-progress-bar", "-E", ONLY]);
     let mut runner =
         cargo(&arguments).spawn().map_err(|error| format!("failed to start cargo nextest: {error}"))?;
 
