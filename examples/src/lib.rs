@@ -2,6 +2,7 @@
 //! the engine, and a very small database in an image of its own, for those that need nothing but a container.
 
 pub mod container;
+pub mod orders;
 pub mod postgres;
 pub mod redis;
 

@@ -323,7 +323,7 @@ fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 
-fn bar(share: f64) -> String {
+pub(crate) fn bar(share: f64) -> String {
     // At most one, times the bar's length.
     let length = (1..=40).take_while(|cell| f64::from(*cell) <= share * 40.0).count();
     "█".repeat(length)

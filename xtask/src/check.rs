@@ -13,7 +13,7 @@ pub(crate) fn test() -> Result<(), String> {
     steps.report();
     println!(
         "\nall tests passed; those that nextest calls skipped fail or wait on purpose, and are run by others: by \
-         the compositions' driver and by `cargo xtask demo`"
+         the compositions' driver, by `cargo xtask demo` and by `cargo xtask bench --shared`"
     );
     Ok(())
 }

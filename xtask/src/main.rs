@@ -5,6 +5,7 @@
 
 mod bench;
 mod check;
+mod compare;
 mod demo;
 mod engine;
 mod fuzz;
@@ -24,6 +25,8 @@ cargo xtask <command>
   test [--setup]   run all tests
   images [--setup] bring PostgreSQL and Redis to the engine: pulled, or built from Debian's packages
   bench [--setup]  the figures that are promised, each beside its floor; fails when one is missed
+  bench --shared [--setup]
+                   a hundred tests on one PostgreSQL, beside a container each and a OnceCell
   fuzz [--setup] [--seconds N]
                    feed the embedded server's readers with what nobody would send, N seconds each (60)
   torture [--setup] [--quick] [--seed <number>]
@@ -52,6 +55,12 @@ fn main() -> ExitCode {
         ["images", "--setup"] => setup::engine(true).and_then(|()| images::run(true)),
         ["bench"] => setup::require(false).and_then(|()| bench::run()),
         ["bench", "--setup"] => setup::require(true).and_then(|()| bench::run()),
+        ["bench", "--shared"] => {
+            setup::require(false).and_then(|()| images::run(false)).and_then(|()| compare::run())
+        }
+        ["bench", "--shared", "--setup"] => {
+            setup::require(true).and_then(|()| images::run(true)).and_then(|()| compare::run())
+        }
         ["fuzz", options @ ..] => fuzz(options),
         ["torture", options @ ..] => {
             let (setup, options): (Vec<&str>, Vec<&str>) =
