@@ -101,9 +101,7 @@ mod unix {
         detach::until_either_ends(runner, started, &stream);
         let path = Path::new(path);
         // Where somebody is still there it stays, and a later session removes it.
-        if let (Some(folder), Some(session)) = (path.parent(), path.file_stem()) {
-            let _ = state::remove(folder, &session.to_string_lossy());
-        }
+        let _ = path.parent().map(|folder| state::remove(folder, session));
         // While the lock is held, so that it is not another keeper's. What cannot be removed is an empty file.
         let _ = std::fs::remove_file(path);
         Ok(())

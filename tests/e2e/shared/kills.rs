@@ -86,7 +86,9 @@ fn a_killed_maker_is_followed_by_another(
             let members = members(&shared, &process);
             if members.len() == 3 { Ok(members) } else { Err(format!("{members:?}")) }
         });
-        others.into_iter().for_each(|other| drop(until_it_has(other, "reaper-lock")));
+        for other in others {
+            until_it_has(other, "reaper-lock");
+        }
     }
     match &files {
         Some(files) => kill_when(&shared, &process, &thread, files),
