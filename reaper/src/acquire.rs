@@ -23,7 +23,7 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::engine::{Container, Engine, Published, Refusal, State};
-use crate::error::{Cause, Error, Result};
+use crate::error::{Attempt, Cause, Error, Result};
 use crate::image::Image;
 use crate::labels::{Filter, REAPER};
 use crate::spec::Plan;
@@ -150,7 +150,7 @@ impl<'a, E: Engine> Search<'a, E> {
         let found = match self.engine.inspect(&self.name).await {
             Ok(found) => found,
             // Whoever chose the endpoint has others to try.
-            Err(error) if !self.reached => return Err(error),
+            Err(error) if !self.reached => return Err(self.nobody_there(&error)),
             Err(error) => return Ok(Round::Later(Arc::new(error))),
         };
         self.reached = true;
@@ -167,6 +167,11 @@ impl<'a, E: Engine> Search<'a, E> {
             State::Ended => self.remove(&container.id).await,
             State::Paused => Err(Error::Paused { name: self.name.clone() }),
         }
+    }
+
+    fn nobody_there(&self, error: &Error) -> Error {
+        let (endpoint, origin) = (self.plan.endpoint.place.to_string(), "looked up without asking".to_owned());
+        Error::NoEngine { attempts: vec![Attempt { endpoint, origin, problem: error.report() }] }
     }
 
     async fn create(&mut self) -> Result<Round<E::Stream>> {

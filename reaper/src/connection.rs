@@ -223,7 +223,8 @@ impl Supervisor {
     async fn new(session: &SessionId, config: Config) -> Result<Self> {
         if let Some(endpoint) = likely(&config)? {
             match Self::at(session, config.clone(), endpoint).await {
-                Err(Error::Engine { .. }) => {}
+                // Then all candidates are asked, so that the error names each.
+                Err(Error::NoEngine { .. }) => {}
                 outcome => return outcome,
             }
         }
