@@ -91,6 +91,7 @@ async fn run(scenario: &Scenario) -> Outcome {
 fn world(scenario: &Scenario) -> World {
     let mut world = World::new(scenario.delays.clone(), scenario.faults.clone());
     world.has_image = scenario.has_image;
+    world.ryuk_takes = Duration::from_millis(scenario.ryuk_takes);
     if !scenario.has_network {
         world.networks.clear();
     }
@@ -197,6 +198,11 @@ fn whatever_happens_every_client_is_protected_and_nothing_is_left() {
 #[test]
 fn who_gives_up_leaves_nothing_half_made() {
     check(scenario::impatient(), &["gave up", "acquired", "answer lost", "stalled"]);
+}
+
+#[test]
+fn a_reaper_that_is_slower_than_a_client_expects_is_acquired() {
+    check(scenario::slow(), &["acquired", "acquired again", "reaper killed"]);
 }
 
 #[test]

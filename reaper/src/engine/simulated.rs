@@ -68,6 +68,8 @@ pub(crate) struct World {
     pub(crate) has_image: bool,
     pub(crate) networks: BTreeSet<String>,
     pub(crate) faults: Vec<Fault>,
+    /// What a reaper needs for each answer, besides.
+    pub(crate) ryuk_takes: Duration,
     /// What each step takes, in milliseconds, one after another and from the beginning again.
     pub(crate) delays: Vec<u64>,
     /// What clients created under a reaper's protection: the filter's line that finds it.
@@ -101,6 +103,7 @@ impl World {
             has_image: true,
             networks: BTreeSet::from(["bridge".to_owned()]),
             faults,
+            ryuk_takes: Duration::ZERO,
             delays,
             resources: Vec::new(),
             trace: Vec::new(),
@@ -123,6 +126,12 @@ impl World {
 
     pub(crate) fn find(&mut self, id: &str) -> Option<&mut Simulated> {
         self.containers.iter_mut().find(|one| one.container.id == id)
+    }
+
+    /// The session's: they go with what a reaper removes, unless something runs on them.
+    pub(super) fn remove_unused_networks(&mut self) {
+        let used = |name: &String| self.containers.iter().any(|one| one.is_running() && one.network == *name);
+        self.networks.retain(|name| name == "bridge" || used(name));
     }
 
     pub(super) fn wait(&mut self) -> Duration {

@@ -90,6 +90,7 @@ impl SimulatedEngine {
         if alive(self) {
             self.world(|world| world.resources.retain(|resource| !filters.contains(resource)));
             self.end(&id);
+            self.world(World::remove_unused_networks);
         }
     }
 
@@ -129,6 +130,7 @@ impl SimulatedEngine {
                 continue;
             }
             self.pause().await;
+            sleep(self.world(|world| world.ryuk_takes)).await;
             if !self.register(connection, line) {
                 return;
             }

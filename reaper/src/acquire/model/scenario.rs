@@ -20,6 +20,8 @@ pub(super) struct Scenario {
     /// Each at its moment, in milliseconds from the beginning.
     pub(super) blows: Vec<(u64, Blow)>,
     pub(super) delays: Vec<u64>,
+    /// What a reaper needs for each answer, besides, in milliseconds.
+    pub(super) ryuk_takes: u64,
     pub(super) jitter: u64,
 }
 
@@ -66,6 +68,7 @@ pub(super) fn calm() -> Scenario {
         faults: Vec::new(),
         blows: Vec::new(),
         delays: vec![6],
+        ryuk_takes: 0,
         jitter: 0,
     }
 }
@@ -84,7 +87,7 @@ pub(super) fn scenario() -> impl Strategy<Value = Scenario> {
     let delays = prop::collection::vec(delay(), 8..60);
     (world, lives, faults, blows, delays).prop_map(|(world, lives, faults, blows, delays)| {
         let (before, has_image, has_network, jitter) = world;
-        Scenario { before, has_image, has_network, lives, faults, blows, delays, jitter }
+        Scenario { before, has_image, has_network, lives, faults, blows, delays, ryuk_takes: 0, jitter }
     })
 }
 
@@ -108,6 +111,14 @@ pub(super) fn impatient() -> impl Strategy<Value = Scenario> {
         let before = Before::Nothing;
         let delays = scenario.delays.iter().map(|delay| *delay.min(&800)).collect();
         Scenario { before, lives, faults, blows: Vec::new(), delays, ..scenario }
+    })
+}
+
+/// A reaper that is always slower than a client waits for at first, on an engine that is not.
+pub(super) fn slow() -> impl Strategy<Value = Scenario> {
+    (scenario(), 550..800_u64).prop_map(|(scenario, ryuk_takes)| {
+        let delays = scenario.delays.iter().map(|delay| *delay.min(&40)).collect();
+        Scenario { faults: Vec::new(), has_network: true, delays, ryuk_takes, ..scenario }
     })
 }
 
