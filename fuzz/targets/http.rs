@@ -41,7 +41,7 @@ fn without_end(beginning: &[u8]) {
     }
     // Byte by byte, so that what is taken is what was read.
     let mut stream = Engine { answer: start, repeated, at: 0, piece: 1, taken: 0 };
-    let answer = http::request(&mut stream, "GET", "/");
+    let answer = http::request(&mut stream, "GET", "/", "");
     assert!(stream.taken <= LONGEST_ANSWER, "{} bytes were read", stream.taken);
     assert!(answer.is_err() || stream.taken < LONGEST_ANSWER, "a cut answer was taken for a whole one");
 }
@@ -72,7 +72,7 @@ fn chunk(data: &[u8]) -> Vec<u8> {
 }
 
 fn ask(answer: &[u8], piece: usize) -> Result<Response, String> {
-    http::request(Engine { answer, repeated: &[], at: 0, piece, taken: 0 }, "GET", "/")
+    http::request(Engine { answer, repeated: &[], at: 0, piece, taken: 0 }, "GET", "/", "")
 }
 
 /// Says what it is told to, then the same thing over and over, in pieces.

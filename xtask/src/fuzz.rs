@@ -23,7 +23,7 @@ pub(crate) fn run(each: Duration) -> Result<(), String> {
     println!("==> building the fuzz targets (the first time about a minute on two cores)");
     let built = fuzz("build", &[]).stderr(Stdio::inherit()).status();
     if !built.is_ok_and(|status| status.success()) {
-        return Err("the fuzz targets do not build; libFuzzer needs a C++ compiler".into());
+        return Err("the fuzz targets do not build, see above; libFuzzer needs a C++ compiler".into());
     }
     println!("==> {} s for each of {}\n", each.as_secs(), TARGETS.join(", "));
     println!("target    executions   per s   edges  features  corpus");
