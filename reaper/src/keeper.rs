@@ -43,7 +43,7 @@ mod unix {
     use std::time::Duration;
 
     use super::TASK;
-    use crate::platform::{Process, detach};
+    use crate::platform::{self, Process, detach};
     use crate::spec::Plan;
     use crate::{state, wire};
 
@@ -95,6 +95,7 @@ mod unix {
         let reaper = reaper.parse().map_err(io::Error::other)?;
         let stream = TcpStream::connect_timeout(&reaper, READY_WITHIN)?;
         stream.set_read_timeout(Some(READY_WITHIN))?;
+        platform::keep_alive(&(&stream).into())?;
         wire::register_blocking(&stream, &format!("{line}\n"))?;
         ready()?;
         let runner = runner.parse().map_err(io::Error::other)?;

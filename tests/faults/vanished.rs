@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use reaper_tests::engine::Engine;
 use reaper_tests::log::Log;
-use reaper_tests::process::Process;
+use reaper_tests::process::{Process, Runner};
 use reaper_tests::second_engine::SecondEngine;
-use reaper_tests::suite::{Record, Run};
+use reaper_tests::suite::{Record, Run, keepers, signal, until_no_keeper};
+use reaper_tests::until;
 
 /// The server gives a silent client up after 25 s.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
@@ -82,4 +83,42 @@ fn a_reaper_that_goes_silent_is_noticed_before_it_prunes() {
     test.kill();
     engine.until_gone(&record.session, GONE_WITHIN);
     assert!(log.text().contains("removed containers=1 networks=1 volumes=1 images=1"), "{}", log.text());
+}
+
+/// A keeper says nothing after its first line, so nothing but the kernel's questions can tell it.
+#[test]
+fn a_keeper_whose_reaper_goes_silent_ends_and_the_next_test_leaves_another() {
+    let mut second = SecondEngine::start();
+    let engine = second.engine().clone();
+    let run = Run::new();
+    let mut runner = Runner::start(&run, &[("DOCKER_HOST", &second.docker_host())]);
+    runner.test(&run, "waits", "&");
+    let test = run.until_recorded("waits");
+    let log = Log::follow(&engine, &test.reaper);
+    let first = keepers(&test.session);
+    assert_eq!(first.len(), 1, "{first:?}");
+    // The creator is acknowledged, and then the keeper that it leaves.
+    let registered = until("the test and its keeper are in the log", GONE_WITHIN, || {
+        let written = log.text();
+        let lines: Vec<_> = written.lines().filter(|line| line.contains("registered")).map(port).collect();
+        if lines.len() == 2 { Ok(lines) } else { Err(written) }
+    });
+    second.silence(registered[1]);
+    until("the silent keeper has ended", GONE_WITHIN, || {
+        let keepers = keepers(&test.session);
+        if keepers.is_empty() { Ok(()) } else { Err(format!("{keepers:?}")) }
+    });
+    // One that lasts: a process that finds a reaper goes on at once, and leaves the keeper meanwhile.
+    runner.test(&run, "holds", "&");
+    let next = run.until_recorded("holds");
+    assert_eq!((&next.session, &next.reaper), (&test.session, &test.reaper));
+    until("another keeper is there", GONE_WITHIN, || {
+        let keepers = keepers(&test.session);
+        if keepers.len() == 1 { Ok(()) } else { Err(format!("{keepers:?}")) }
+    });
+    signal("KILL", &test.pid);
+    signal("KILL", &next.pid);
+    drop(runner);
+    engine.until_gone(&test.session, GONE_WITHIN);
+    until_no_keeper(&test.session);
 }

@@ -17,13 +17,14 @@ use crate::until;
 const STARTS_WITHIN: Duration = Duration::from_secs(90);
 
 /// What it takes, and where that comes from on Debian.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("dockerd", "docker.io"),
     ("containerd", "containerd"),
     ("ip", "iproute2"),
     ("iptables", "iptables"),
     ("unshare", "util-linux"),
     ("mount", "mount"),
+    ("pidof", "sysvinit-utils"),
 ];
 
 /// A running engine; removed with all that it had when dropped.
@@ -152,6 +153,12 @@ impl SecondEngine {
         }
     }
 
+    /// What [`remains`] has to be asked once it is gone.
+    #[must_use]
+    pub fn traces(&self) -> (PathBuf, u32) {
+        (self.folder.path().to_owned(), self.number)
+    }
+
     /// Where the containers' resources are accounted for; not where the system's engine has its own.
     fn cgroup(&self) -> String {
         format!("/reaper-tests-{}", self.number)
@@ -250,14 +257,6 @@ pub fn remains(folder: &Path, number: u32) -> Vec<String> {
     remains.extend(groups.iter().map(|path| format!("cgroup {}", path.display())));
     remains.extend(Path::new(&folder).exists().then(|| format!("folder {folder}")));
     remains
-}
-
-impl SecondEngine {
-    /// What [`remains`] has to be asked once it is gone.
-    #[must_use]
-    pub fn traces(&self) -> (PathBuf, u32) {
-        (self.folder.path().to_owned(), self.number)
-    }
 }
 
 /// The folders of a control group in every hierarchy, the innermost first.

@@ -7,7 +7,6 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bollard::Docker;
 use bollard::errors::Error as BollardError;
@@ -19,21 +18,17 @@ use bollard::query_parameters::{
     RemoveContainerOptions, RemoveContainerOptionsBuilder,
 };
 use futures_util::{StreamExt as _, TryStreamExt as _};
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::discover::{Endpoint, Place};
 use super::look_up::look_up;
 use super::{Container, ContainerSpec, Engine, Published, RYUK_PORT, RYUK_PORT_NAME, Refusal};
 use crate::error::{Error, Result};
+use crate::platform;
 
 /// For one request; loading and pulling stream, and are bounded by whoever waits for them.
 const REQUEST_TIMEOUT_SECONDS: u64 = 60;
-
-/// A peer that is silent this long is asked; three questions without an answer end the connection. That is
-/// sooner than the server gives a silent client up, so that a session is never without one.
-const KEEPALIVE: Duration = Duration::from_secs(5);
-const KEEPALIVE_QUESTIONS: u32 = 3;
 
 /// What the embedded server needs: measured, see `ARCHITECTURE.md`.
 const MEMORY_LIMIT: i64 = 64 << 20;
@@ -196,9 +191,7 @@ impl Engine for BollardEngine {
             (Err(refused), _) => return Err(refused),
         };
         stream.set_nodelay(true)?;
-        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE).with_interval(KEEPALIVE);
-        let keepalive = keepalive.with_retries(KEEPALIVE_QUESTIONS);
-        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        platform::keep_alive(&SockRef::from(&stream))?;
         Ok(stream)
     }
 }

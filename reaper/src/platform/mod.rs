@@ -11,7 +11,9 @@ mod imp;
 
 #[cfg(unix)]
 pub(crate) mod detach;
+mod keepalive;
 
+pub(crate) use self::keepalive::keep_alive;
 pub(crate) use imp::{KEEPS_VARIABLES, boot, host, parent_id, process, variable_at_start};
 
 /// A process, told apart from every other that ever had its pid.
