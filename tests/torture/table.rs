@@ -71,7 +71,8 @@ pub(crate) fn print(rows: &[Row]) {
         }
     }
     println!(
-        "\nfrom the end of a session's last process; a reaper waits a second for another before it begins"
+        "\nfrom the end of a session's last process; a reaper waits a second for another before it begins, and a \
+         minute for its first where its creator was killed before it connected"
     );
 }
 
