@@ -16,6 +16,18 @@ pub(crate) enum Place {
     Obscure,
 }
 
+impl Place {
+    /// Whether an attribute that means this stands above ours.
+    pub(crate) fn is_below(&self, wanted: Meaning) -> bool {
+        match self {
+            Self::Known(surroundings) => {
+                surroundings.above.iter().any(|text| meaning_of_text(text) == wanted)
+            }
+            Self::Unregistered | Self::Obscure => false,
+        }
+    }
+}
+
 /// Who tells the harness that the function is a test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Registration {
@@ -119,11 +131,12 @@ fn check_attributes(function: &Function, place: &Place, mistakes: &mut Mistakes)
     if let Some(again) = found(Meaning::Ours) {
         mistakes.add(name_span(again), "`#[with_reaper]` is given twice: once is enough for every case");
     }
-    let above = |wanted| match place {
-        Place::Known(surroundings) => surroundings.above.iter().any(|text| meaning_of_text(text) == wanted),
-        _ => false,
-    };
-    if found(Meaning::Fixture).is_some() || above(Meaning::Fixture) {
+    if found(Meaning::Shared).is_some() || place.is_below(Meaning::Shared) {
+        mistakes.add(
+            function.name.span(),
+            "a shared value is no test: leave `#[shared]` on the function that makes the value, and call that",
+        );
+    } else if found(Meaning::Fixture).is_some() || place.is_below(Meaning::Fixture) {
         mistakes.add(
             function.name.span(),
             "a fixture is no test: give it a parameter `reaper: Reaper`, which `reaper::fixtures::reaper` fills",
@@ -171,6 +184,6 @@ fn path_text(attribute: &syn::Attribute) -> String {
 }
 
 /// The last name of its path: without nightly a span cannot cover more than one token.
-fn name_span(attribute: &syn::Attribute) -> proc_macro2::Span {
+pub(crate) fn name_span(attribute: &syn::Attribute) -> proc_macro2::Span {
     attribute.path().segments.last().map_or_else(proc_macro2::Span::call_site, |last| last.ident.span())
 }

@@ -195,7 +195,7 @@ fn judged(library: &TokenStream, function: &Function) -> TokenStream {
     })
 }
 
-fn verbatim(function: &Function) -> TokenStream {
+pub(crate) fn verbatim(function: &Function) -> TokenStream {
     let Function { attributes, head, name, generics, parameters, output, where_clause, body, .. } = function;
     let output = arrow(output);
     quote!(#(#attributes)* #head fn #name #generics (#(#parameters),*) #output #where_clause #body)
@@ -203,7 +203,7 @@ fn verbatim(function: &Function) -> TokenStream {
 
 /// The function without what makes it a test: it stays known to the rest of the code, and causes no error
 /// besides ours.
-fn plain(function: &Function) -> TokenStream {
+pub(crate) fn plain(function: &Function) -> TokenStream {
     let Function { attributes, head, name, generics, parameters, output, where_clause, body, .. } = function;
     let kept = attributes.iter().filter(|attribute| keeps_meaning_without_test(attribute));
     let parameters =
@@ -225,7 +225,7 @@ fn keeps_meaning_without_test(attribute: &Attribute) -> bool {
         && !is_named(attribute, "ignore")
 }
 
-fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
+pub(crate) fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
     let respan = |mut token: proc_macro2::TokenTree| {
         token.set_span(span);
         token
@@ -233,11 +233,11 @@ fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
     tokens.into_iter().map(respan).collect()
 }
 
-fn arrow(output: &TokenStream) -> TokenStream {
+pub(crate) fn arrow(output: &TokenStream) -> TokenStream {
     if output.is_empty() { TokenStream::new() } else { quote!(-> #output) }
 }
 
-fn block(tokens: &TokenStream) -> proc_macro2::Group {
+pub(crate) fn block(tokens: &TokenStream) -> proc_macro2::Group {
     proc_macro2::Group::new(proc_macro2::Delimiter::Brace, tokens.clone())
 }
 

@@ -1,7 +1,8 @@
 //! The attribute macros of `test-reaper`, which re-exports them: use them from there.
 //!
 //! The way through this crate: `parse` makes a model of the tokens, `source` and `meaning` find out what the
-//! other attributes around ours are, `check` gathers the mistakes, `expand` writes the expansion.
+//! other attributes around ours are, `check` gathers the mistakes, `expand` writes the expansion. `shared` is the
+//! same for `#[shared]`.
 
 use proc_macro::TokenStream;
 use syn::parse_macro_input;
@@ -10,6 +11,7 @@ mod check;
 mod expand;
 mod meaning;
 mod parse;
+mod shared;
 mod source;
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,28 @@ pub fn with_reaper(arguments: TokenStream, item: TokenStream) -> TokenStream {
         Err(mistakes) => expand::with_mistakes(&mistakes, &untouched),
     };
     expanded.into()
+}
+
+/// Makes what a function returns once for the whole session, and gives it to all who call the function.
+///
+/// The first process of the session that calls it runs the body; all others, and all later calls, get what that
+/// returned, by way of JSON: the type has to be serde's `Serialize` and `DeserializeOwned`. As `Reaper::shared`
+/// does, on which it sits; that says what happens when the body fails or is killed.
+///
+/// - Sync or async, under any runtime; with rstest's `#[fixture]` above or below, or without.
+/// - A parameter `Reaper` or `&Reaper` is the guard under which the value is made. Without one it is the one that
+///   the test holds, or one that is acquired and held until the test's thread ends.
+/// - What is shared of a `Result` is the value in it. The body's own error is for the one who ran it; for what
+///   else can go wrong the error type has to be `From<reaper::Error>`, as `anyhow::Error` and `Box<dyn Error>`
+///   are. A function that returns no result panics then.
+/// - The key is the module path and the name of the function, so a function in `tests/common` is one for each test
+///   binary. `#[shared(key = "database")]` gives another, to have one for all of them.
+/// - Other parameters have to be named in the key, which is any expression for a text:
+///   `#[shared(key = format!("database-{name}"))]`. Whatever else they were, it would be that of the first caller.
+/// - `crate = path::to::reaper`, where the library is not at `::reaper`.
+#[proc_macro_attribute]
+pub fn shared(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    shared::expand(arguments.into(), &item.into(), &place(proc_macro::Span::call_site())).into()
 }
 
 /// What `#[with_reaper]` leaves at the end of a test's attributes; not for use by hand.

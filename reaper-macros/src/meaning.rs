@@ -24,6 +24,8 @@ pub(crate) enum Meaning {
     Template,
     /// `#[with_reaper]`.
     Ours,
+    /// `#[shared]`.
+    Shared,
     Unknown,
 }
 
@@ -117,6 +119,7 @@ fn of_path(path: &Path) -> Meaning {
         "fixture" => Meaning::Fixture,
         "template" => Meaning::Template,
         "with_reaper" => Meaning::Ours,
+        "shared" => Meaning::Shared,
         name if TESTS.contains(&name) => Meaning::Test,
         name if COMPANIONS.contains(&name) => Meaning::Companion,
         name if path.get_ident().is_some() && INERT.contains(&name) => Meaning::Inert,

@@ -32,12 +32,7 @@ impl Parse for Arguments {
         while !input.is_empty() {
             let name = input.call(Ident::parse_any)?;
             if name == "crate" {
-                let path = library_path(input).map_err(|error| {
-                    let message = "`crate` takes the path of the library: `crate = path::to::reaper`";
-                    // At the end of the input there is no token to point at but the name.
-                    let span = if input.is_empty() { name.span() } else { error.span() };
-                    syn::Error::new(span, message)
-                })?;
+                let path = library_path(input, &name)?;
                 if arguments.library.replace(path).is_some() {
                     mistakes.add(name.span(), "`crate` is given twice");
                 }
@@ -106,13 +101,13 @@ pub(crate) struct Qualifiers {
 }
 
 impl Function {
-    fn is_next(input: ParseStream<'_>) -> bool {
+    pub(crate) fn is_next(input: ParseStream<'_>) -> bool {
         let ahead = input.fork();
         let mut qualifiers = Qualifiers::default();
         head(&ahead, &mut qualifiers).is_ok() && ahead.peek(Token![fn]) && ahead.peek2(Ident::peek_any)
     }
 
-    fn parse(attributes: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<Self> {
+    pub(crate) fn parse(attributes: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<Self> {
         let mut qualifiers = Qualifiers::default();
         let head = head(input, &mut qualifiers)?;
         input.parse::<Token![fn]>()?;
@@ -285,9 +280,17 @@ impl Mistakes {
     }
 }
 
-fn library_path(input: ParseStream<'_>) -> syn::Result<Path> {
-    input.parse::<Token![=]>()?;
-    input.call(Path::parse_mod_style)
+pub(crate) fn library_path(input: ParseStream<'_>, name: &Ident) -> syn::Result<Path> {
+    let path = || {
+        input.parse::<Token![=]>()?;
+        input.call(Path::parse_mod_style)
+    };
+    path().map_err(|error: syn::Error| {
+        let message = "`crate` takes the path of the library: `crate = path::to::reaper`";
+        // At the end of the input there is no token to point at but the name.
+        let span = if input.is_empty() { name.span() } else { error.span() };
+        syn::Error::new(span, message)
+    })
 }
 
 fn head(input: ParseStream<'_>, qualifiers: &mut Qualifiers) -> syn::Result<TokenStream> {
@@ -324,7 +327,10 @@ fn is_inline_module(input: ParseStream<'_>) -> bool {
         && ahead.peek(token::Brace)
 }
 
-fn take_until(input: ParseStream<'_>, end: impl Fn(ParseStream<'_>) -> bool) -> syn::Result<TokenStream> {
+pub(crate) fn take_until(
+    input: ParseStream<'_>,
+    end: impl Fn(ParseStream<'_>) -> bool,
+) -> syn::Result<TokenStream> {
     let mut tokens = TokenStream::new();
     while !input.is_empty() && !end(input) {
         tokens.extend([input.parse::<TokenTree>()?]);
@@ -332,7 +338,7 @@ fn take_until(input: ParseStream<'_>, end: impl Fn(ParseStream<'_>) -> bool) -> 
     Ok(tokens)
 }
 
-fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
+pub(crate) fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     take_until(input, |input| input.peek(Token![,])).map(drop)
 }
 

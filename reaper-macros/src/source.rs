@@ -22,12 +22,12 @@ pub(crate) struct Surroundings {
 }
 
 /// What stands around the attribute at `line` and `column` (both from 1, in characters), or `None` where no
-/// `#[with_reaper]` stands there.
+/// attribute of ours stands there.
 pub(crate) fn surroundings(text: &str, line: usize, column: usize) -> Option<Surroundings> {
     let bare = blank(text);
     let position = offset(text, line, column)?;
     let own = attribute_around(&bare, position)?;
-    if !text[own.clone()].contains("with_reaper") {
+    if !["with_reaper", "shared"].iter().any(|name| text[own.clone()].contains(name)) {
         return None;
     }
     let mut found = Surroundings { in_macro: in_macro(&bare, own.start), ..Surroundings::default() };

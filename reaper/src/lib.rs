@@ -103,6 +103,25 @@
 //!
 //! The value is what processes can tell each other: an address, an id, a password; whatever serde can write.
 //!
+//! [`#[shared]`](macro@shared) does the same for a function: whoever calls it, in whichever process, gets what its
+//! body returned the first time. With rstest's `#[fixture]`, above or below, it is a fixture:
+//!
+//! ```
+//! use reaper::{Reaper, shared, with_reaper};
+//!
+//! #[shared]
+//! async fn database(reaper: Reaper) -> Result<String, Box<dyn std::error::Error>> {
+//!     // … creates a container with reaper.labels() and waits until it is ready
+//!     Ok("postgres://127.0.0.1:32768".into())
+//! }
+//!
+//! #[with_reaper]
+//! async fn orders_are_kept(reaper: Reaper) -> Result<(), Box<dyn std::error::Error>> {
+//!     let url = database(reaper).await?;
+//!     Ok(())
+//! }
+//! ```
+//!
 //! # When things go wrong
 //!
 //! - No engine: the test fails, at its own place, with every endpoint that was tried, why each failed, and what to do;
@@ -172,7 +191,7 @@ pub use crate::labels::{Filter, Labels};
 pub use crate::reap::Reaped;
 pub use crate::runtime::current;
 pub use crate::session::SessionId;
-pub use reaper_macros::with_reaper;
+pub use reaper_macros::{shared, with_reaper};
 
 /// What the macros' expansion calls; not for anybody else, and free to change.
 #[doc(hidden)]

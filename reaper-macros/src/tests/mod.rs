@@ -11,6 +11,7 @@ use crate::source;
 
 mod check;
 mod expansion;
+mod shared;
 mod surroundings;
 
 fn function(code: &str) -> Function {

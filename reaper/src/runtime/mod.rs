@@ -4,6 +4,8 @@
 //! code, here, and can change without a test being compiled differently. Rejected: writing the behaviour
 //! into the expansion, where it would be compiled once per test and could not be tested but by expanding.
 
+pub mod shared;
+
 use std::panic::Location;
 use std::sync::{Mutex, OnceLock, PoisonError};
 
