@@ -3,6 +3,7 @@
 //! The processes are real ones of the suite; the engine says which containers there are, and the folder for
 //! temporary files, which each run has for itself, what is kept.
 
+mod fixtures;
 mod kills;
 mod traced;
 
