@@ -170,7 +170,8 @@ impl<'a, E: Engine> Search<'a, E> {
     }
 
     fn nobody_there(&self, error: &Error) -> Error {
-        let (endpoint, origin) = (self.plan.endpoint.place.to_string(), "looked up without asking".to_owned());
+        let (endpoint, origin) =
+            (self.plan.endpoint.place.to_string(), "looked up without asking".to_owned());
         Error::NoEngine { attempts: vec![Attempt { endpoint, origin, problem: error.report() }] }
     }
 

@@ -168,7 +168,7 @@ fn hold(session: SessionId, config: Config) {
         // The first test of a session may be over before a keeper is there, so it waits. For the others
         // there is one usually, and they go on meanwhile.
         if supervisor.created {
-            leave_keeper(&supervisor.plan, &supervisor.stream);
+            supervisor.leave_keeper();
         }
         slots::hand_out(session, config, &connection);
         let engine = supervisor.plan.endpoint.place.clone();
@@ -176,7 +176,7 @@ fn hold(session: SessionId, config: Config) {
         // The guards keep it from here on; while the thread did, the connection would never close.
         drop(connection);
         if !supervisor.created {
-            leave_keeper(&supervisor.plan, &supervisor.stream);
+            supervisor.leave_keeper();
         }
         tokio::select! {
             () = supervisor.run(&mut requested) => {}
@@ -320,12 +320,30 @@ impl Supervisor {
         let Acquired { stream, container, created } =
             acquire(&self.engine, &self.plan, &self.filters).await?;
         tracing::info!(%session, container, created, "connection restored");
-        // The keeper has gone with its reaper.
-        leave_keeper(&self.plan, &stream);
-        let mut line = lock(&self.line);
-        *line = Line { released: line.released, ..Line::new(container, &stream)? };
+        let next = Line::new(container, &stream)?;
         self.stream = stream;
+        {
+            let mut line = lock(&self.line);
+            *line = Line { released: line.released, ..next };
+        }
+        // The last one has gone with the connection that it held, or is about to.
+        self.leave_keeper();
         Ok(())
+    }
+
+    /// Has the session's reaper kept for as long as the runner lives.
+    fn leave_keeper(&self) {
+        #[cfg(unix)]
+        if let Some(runner) = self.plan.runner() {
+            let (container, reaper) = {
+                let line = lock(&self.line);
+                (line.container.clone(), line.reaper)
+            };
+            if let Err(error) = keeper::leave(&self.plan, runner, &container, reaper) {
+                let session = &self.plan.session;
+                tracing::warn!(%session, %error, "no keeper: a gap between tests may end the session's reaper");
+            }
+        }
     }
 
     fn container(&self) -> String {
@@ -341,20 +359,6 @@ impl Supervisor {
         tracing::error!(%session, error = error.report(), "what this session created is not protected");
         slots::lose(self.plan.session, error);
     }
-}
-
-/// Has the session's reaper kept for as long as the runner lives.
-fn leave_keeper(plan: &Plan, stream: &TcpStream) {
-    #[cfg(unix)]
-    if let Some(runner) = plan.runner() {
-        let reaper = stream.peer_addr();
-        if let Err(error) = reaper.and_then(|reaper| keeper::leave(plan, runner, reaper)) {
-            let session = &plan.session;
-            tracing::warn!(%session, %error, "no keeper: a gap between tests may end the session's reaper");
-        }
-    }
-    #[cfg(not(unix))]
-    let _ = (plan, stream);
 }
 
 fn ended() -> Error {

@@ -3,8 +3,8 @@
 //! nextest starts a process per test, so there can be minutes of a run in which no test with a guard is
 //! alive, and a reaper that is left alone for that long removes what the next tests count on. So whoever
 //! creates the reaper leaves a keeper behind: the same program again, caught by the hook before `main`. It
-//! holds a lock for its session, so that there is one, and ends with the runner, or with the reaper, whose
-//! successor gets a keeper of its own.
+//! holds a lock for its connection, so that there is one, and ends with the runner, or with the connection: a
+//! session on two engines has a keeper on each, and the next reaper gets one while the last's is still ending.
 //!
 //! The hook also writes down what the session is named by, since a test can change its environment and a
 //! parent can die. Everything else waits until a test asks for a reaper: a hook that runs in every process
@@ -44,16 +44,22 @@ mod unix {
 
     use super::TASK;
     use crate::platform::{self, Process, detach};
+    use crate::session::SessionId;
     use crate::spec::Plan;
     use crate::{state, wire};
 
     /// For a keeper to connect and say so.
     const READY_WITHIN: Duration = Duration::from_secs(5);
 
-    /// Leaves a keeper behind, unless the session has one; returns once it holds its connection.
-    pub(crate) fn leave(plan: &Plan, runner: &Process, reaper: SocketAddr) -> io::Result<()> {
+    /// Leaves a keeper behind, unless the reaper has one; returns once it holds its connection.
+    pub(crate) fn leave(
+        plan: &Plan,
+        runner: &Process,
+        container: &str,
+        reaper: SocketAddr,
+    ) -> io::Result<()> {
         let session = &plan.session;
-        let path = state::folder()?.join(format!("{session}.keeper"));
+        let path = state::folder()?.join(lock_name(session, container, reaper));
         let lock = state::open(&path, OpenOptions::new().create(true).append(true))?;
         match lock.try_lock() {
             Ok(()) => {}
@@ -77,6 +83,13 @@ mod unix {
         (&ours).read_exact(&mut [0])?;
         tracing::info!(%session, runner = runner.id, keeper = keeper.id(), "keeper started");
         Ok(())
+    }
+
+    /// A file for each way to a reaper: the keeper of the last, or of a port that is not served any more, may
+    /// not have noticed yet, and would still hold the lock.
+    fn lock_name(session: &SessionId, container: &str, reaper: SocketAddr) -> String {
+        let container: String = container.chars().take(12).collect();
+        format!("{session}-{container}-{}.keeper", reaper.port())
     }
 
     /// The keeper's whole life.

@@ -21,7 +21,8 @@ fn a_slow_engine_costs_time_and_nothing_else() {
         // Together, so that each sees what another has only half done.
         let tests: Vec<_> = ["first", "attaches", "attaches", "attaches"]
             .iter()
-            .map(|test| Process::start(proxy.serve(&mut scene.test(test))))
+            // Longer than an answer takes: the first may be over before the next has been told of the reaper.
+            .map(|test| Process::start(proxy.serve(scene.test(test).env("RYUK_RECONNECTION_TIMEOUT", "10s"))))
             .collect();
         for test in tests {
             test.succeed();

@@ -114,7 +114,8 @@ fn a_keeper_holds_nothing_but_its_connection_and_costs_next_to_nothing() {
     let [(0, lock), (1, "/dev/null"), (2, "/dev/null"), rest @ ..] = kinds.as_slice() else {
         panic!("{open:?}");
     };
-    assert!(lock.ends_with(&format!("{}.keeper", test.session)), "{open:?}");
+    let name = format!("{}-{}-", test.session, &test.reaper[..12]);
+    assert!(lock.contains(&name) && lock.ends_with(".keeper"), "{open:?}");
     let mut rest: Vec<_> =
         rest.iter().map(|(_, target)| target.split(['[', ':']).collect::<Vec<_>>()[0]).collect();
     rest.sort_unstable();
