@@ -65,6 +65,17 @@ pub(crate) enum Sweep {
     All,
 }
 
+/// The variable that tells the processes of a named session who runs it.
+pub(crate) const RUN: &str = "REAPER_RUN";
+
+/// A session and its runner, as a `reaper run` tells them to what it runs. Not a setting: nobody writes it by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) session: String,
+    /// As it is written in labels.
+    pub(crate) runner: String,
+}
+
 /// The settings of a session.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Config {
@@ -86,6 +97,8 @@ pub(crate) struct Config {
     pub(crate) hub_prefix: Option<Found>,
     /// The `RYUK_*` settings that were given, checked, as the reaper container's environment.
     pub(crate) ryuk: BTreeMap<&'static str, String>,
+    /// `REAPER_RUN`: who runs a session that was named, where somebody has said so.
+    pub(crate) run: Option<Run>,
     /// A further network for the reaper container; only a builder asks for one.
     pub(crate) network: Option<String>,
     /// `REAPER_KEEPER`: whether a keeper may be left behind where the runner is known.
@@ -167,6 +180,7 @@ impl Config {
             ),
             hub_prefix: sources.find(&["TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX"], &["hub.image.name.prefix"]),
             ryuk,
+            run: sources.find(&[RUN], &[]).and_then(|found| Run::read(&found.value)),
             network: None,
             keeper: sources.switch(&["REAPER_KEEPER"], "reaper.keeper", true)?,
             keep: sources.choice("REAPER_KEEP", "reaper.keep", Keep::Nothing, &KEEPS)?,
@@ -193,6 +207,19 @@ impl Config {
 /// The test that this process runs, as far as the runner says.
 pub(crate) fn running_test() -> Option<String> {
     std::env::var("NEXTEST_TEST_NAME").ok()
+}
+
+impl Run {
+    /// The value of the variable.
+    #[cfg(feature = "cli")]
+    pub(crate) fn write(&self) -> String {
+        format!("{} {}", self.session, self.runner)
+    }
+
+    fn read(value: &str) -> Option<Self> {
+        let (session, runner) = value.split_once(' ')?;
+        Some(Self { session: session.to_owned(), runner: runner.to_owned() })
+    }
 }
 
 impl Kind {

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Once, mpsc};
 use std::time::Duration;
 
-use crate::config::{Config, Found, Keep};
+use crate::config::{Config, Found, Keep, Run};
 use crate::connection::{self, Answer, Connection};
 use crate::error::Result;
 use crate::labels::{Filter, Labels, SESSION};
@@ -143,7 +143,7 @@ impl Reaper {
     }
 
     fn with(session: SessionId, config: &Config, connection: Option<Arc<Connection>>) -> Self {
-        let labels = Labels::new(&session, Owner::of(config));
+        let labels = Labels::new(&session, Owner::of(&session, config));
         let labels = match (config.keep, connection.as_deref().and_then(Connection::keep_mark)) {
             (Keep::OnFailure, Some(mark)) => labels.kept(mark.to_owned()),
             (Keep::Always, _) if connection.is_some() => labels.kept("always".to_owned()),
@@ -176,6 +176,7 @@ pub struct Builder {
     docker_host: Option<String>,
     image: Option<String>,
     network: Option<String>,
+    run: Option<Run>,
     connection_timeout: Option<Duration>,
     reconnection_timeout: Option<Duration>,
     acquire_timeout: Option<Duration>,
@@ -203,6 +204,13 @@ impl Builder {
     /// A network that the reaper container joins besides its own (default: none).
     pub fn with_network(mut self, network: impl Into<String>) -> Self {
         self.network = Some(network.into());
+        self
+    }
+
+    /// Who runs the session.
+    #[cfg(feature = "cli")]
+    pub(crate) fn with_run(mut self, run: Option<Run>) -> Self {
+        self.run = run;
         self
     }
 
@@ -273,6 +281,7 @@ impl Builder {
         config.docker_host = built("with_docker_host", self.docker_host).or(config.docker_host);
         config.image = built("with_image", self.image).or(config.image);
         config.network = self.network.or(config.network);
+        config.run = self.run.or(config.run);
         config.acquire_timeout = self.acquire_timeout.unwrap_or(config.acquire_timeout);
         if let Some(timeout) = self.connection_timeout {
             config.pass_duration("RYUK_CONNECTION_TIMEOUT", timeout);

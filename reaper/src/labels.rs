@@ -24,7 +24,7 @@ pub const REAPER: &str = "org.testcontainers.reaper";
 pub const RYUK: &str = "org.testcontainers.ryuk";
 
 /// The runner of the session that a resource belongs to, as `<pid>.<start time>@<boot>.<pid namespace>`; absent
-/// where the session was named. What a later session needs to know that the run is over.
+/// where the session was named and no `reaper run` is around it. What a later session needs to know that the run is over.
 pub const RUNNER: &str = "test-reaper.runner";
 /// The process that created a resource, written like [`RUNNER`].
 pub const PROCESS: &str = "test-reaper.process";

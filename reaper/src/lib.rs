@@ -157,7 +157,9 @@
 //! # Features
 //!
 //! `embedded` (default) compiles the reaper's own image in; `tokio` (default) lets `#[with_reaper]` alone run an
-//! `async fn`; `rstest` adds the fixtures; `ryuk-server` builds the embedded server as a program.
+//! `async fn`; `rstest` adds the fixtures; `ryuk-server` builds the embedded server as a program; `cli` builds the
+//! command line `reaper`, and has what it needs besides this: [sessions](https://docs.rs/test-reaper/latest/reaper/sessions)
+//! on an engine, and [being a runner](https://docs.rs/test-reaper/latest/reaper/runner).
 
 mod acquire;
 mod config;
@@ -177,8 +179,12 @@ mod owner;
 mod percent;
 mod platform;
 mod reap;
+#[cfg(feature = "cli")]
+pub mod runner;
 mod runtime;
 mod session;
+#[cfg(feature = "cli")]
+pub mod sessions;
 mod shared;
 mod spec;
 mod state;

@@ -10,21 +10,27 @@ use std::sync::OnceLock;
 
 use crate::config::Config;
 use crate::platform::{self, Process};
-use crate::session;
+use crate::session::{self, SessionId};
 
 /// The processes a resource belongs to, as they are written in its labels.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Owner {
-    /// None where nobody knows when the session is over: it was given a name, and may outlive any process.
+    /// None where nobody knows when the session is over: it was given a name, and may outlive any process,
+    /// unless a `reaper run` says that it is the one.
     pub(crate) runner: Option<String>,
     /// None where the platform tells nothing about processes.
     pub(crate) process: Option<String>,
 }
 
 impl Owner {
-    /// This process, and the runner of the session that the settings lead to.
-    pub(crate) fn of(config: &Config) -> Self {
-        Self { runner: session::runner_of(config).as_ref().and_then(mark), process: Self::this() }
+    /// This process, and the runner of the session, which the settings lead to.
+    pub(crate) fn of(session: &SessionId, config: &Config) -> Self {
+        let named = || config.run.as_ref().filter(|run| run.session == session.as_str());
+        let runner = match session::runner_of(config) {
+            Some(runner) => mark(&runner),
+            None => named().map(|run| run.runner.clone()),
+        };
+        Self { runner, process: Self::this() }
     }
 
     /// The mark of this process.
@@ -36,10 +42,18 @@ impl Owner {
 
 /// Whether the process that a mark stands for has provably ended; never where that cannot be known.
 pub(crate) fn is_gone(mark: &str) -> bool {
-    let Some((process, host)) = mark.split_once('@') else { return false };
-    let Some((id, started)) = process.split_once('.') else { return false };
-    let (Ok(id), Some(here)) = (id.parse(), platform::host()) else { return false };
-    host == here && platform::process(id).is_none_or(|process| word(&process.started) != started)
+    lives(mark) == Some(false)
+}
+
+/// Whether the process that a mark stands for runs; none where that cannot be known.
+pub(crate) fn lives(mark: &str) -> Option<bool> {
+    let (process, host) = mark.split_once('@')?;
+    let (id, started) = process.split_once('.')?;
+    let id = id.parse().ok()?;
+    if host != platform::host()? {
+        return None;
+    }
+    Some(platform::process(id).is_some_and(|process| word(&process.started) == started))
 }
 
 /// `<pid>.<start time>@<boot>.<pid namespace>`

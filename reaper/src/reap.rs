@@ -5,14 +5,14 @@
 //! removed by who wants it gone, by the reaper's own rules: no reaper container is touched, and what was matched
 //! is gone when a list says so, not when the removal was asked for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures_util::StreamExt as _;
 use tokio::time::{Instant, sleep};
 
-use crate::engine::inventory::{Inventory, Kind, Removal};
+use crate::engine::inventory::{Inventory, Kind, Removal, Resource};
 use crate::error::{Error, Result};
 use crate::labels::Filter;
 
@@ -36,6 +36,8 @@ pub struct Reaped {
     pub volumes: Vec<String>,
     /// The images' ids.
     pub images: Vec<String>,
+    /// What people call them, by kind and id.
+    pub(crate) names: BTreeMap<(Kind, String), String>,
 }
 
 impl Reaped {
@@ -45,9 +47,9 @@ impl Reaped {
         self.containers.len() + self.networks.len() + self.volumes.len() + self.images.len()
     }
 
-    fn from_found(found: BTreeSet<(Kind, String)>) -> Self {
+    fn from_found(found: BTreeMap<(Kind, String), String>) -> Self {
         let mut reaped = Self::default();
-        for (kind, id) in found {
+        for (kind, id) in found.keys().cloned() {
             match kind {
                 Kind::Container => reaped.containers.push(id),
                 Kind::Network => reaped.networks.push(id),
@@ -55,6 +57,7 @@ impl Reaped {
                 Kind::Image => reaped.images.push(id),
             }
         }
+        reaped.names = found;
         reaped
     }
 }
@@ -65,7 +68,7 @@ pub(crate) async fn reap<I: Inventory>(engine: &I, filters: &[Filter]) -> Result
     let delays =
         ExponentialBuilder::new().with_min_delay(FIRST_DELAY).with_max_delay(LONGEST_DELAY).with_jitter();
     let mut delays = delays.without_max_times().build();
-    let mut removed = BTreeSet::new();
+    let mut removed = BTreeMap::new();
     loop {
         let before = removed.len();
         let round = round(engine, filters, &mut removed).await;
@@ -95,17 +98,17 @@ struct Round {
 async fn round<I: Inventory>(
     engine: &I,
     filters: &[Filter],
-    removed: &mut BTreeSet<(Kind, String)>,
+    removed: &mut BTreeMap<(Kind, String), String>,
 ) -> Round {
     let mut round = Round::default();
     for kind in Kind::ALL {
-        let mut matching = BTreeSet::new();
+        let mut matching = BTreeMap::new();
         for filter in filters {
             let labels: Vec<_> = filter.labels().map(|(key, value)| format!("{key}={value}")).collect();
             match engine.list(kind, &labels).await {
                 Ok(found) => {
-                    matching
-                        .extend(found.into_iter().filter(|found| !found.is_reaper()).map(|found| found.id));
+                    let found = found.into_iter().filter(|found| !found.is_reaper());
+                    matching.extend(found.map(|Resource { id, name, .. }| (id, name)));
                 }
                 Err(error) => {
                     round.problems.insert(format!("the list of {kind}s"), error.to_string());
@@ -113,11 +116,12 @@ async fn round<I: Inventory>(
             }
         }
         round.seen |= !matching.is_empty();
-        let removals = matching.into_iter().map(async |id| (engine.remove(kind, &id).await, id));
+        let removals =
+            matching.into_iter().map(async |(id, name)| (engine.remove(kind, &id).await, id, name));
         let mut removals = futures_util::stream::iter(removals).buffer_unordered(AT_ONCE);
-        while let Some((removal, id)) = removals.next().await {
+        while let Some((removal, id, name)) = removals.next().await {
             match removal {
-                Removal::Removed => drop(removed.insert((kind, id))),
+                Removal::Removed => drop(removed.insert((kind, id), name)),
                 Removal::UnderWay => round.under_way = true,
                 Removal::Failed(error) => {
                     round.problems.insert(format!("{kind} {id}"), error.to_string());

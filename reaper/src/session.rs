@@ -39,13 +39,20 @@ impl SessionId {
         &self.0
     }
 
-    fn given(found: &Found) -> Result<Self> {
+    pub(crate) fn given(found: &Found) -> Result<Self> {
         let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
         if (1..=64).contains(&found.value.len()) && found.value.chars().all(allowed) {
             Ok(Self(found.value.as_str().into()))
         } else {
             Err(found.refuse("1 to 64 letters, digits, underscores, dots or hyphens"))
         }
+    }
+
+    /// A session of this process's own, which no other process comes to by itself.
+    #[cfg(feature = "cli")]
+    pub(crate) fn fresh() -> Self {
+        let process = Process::this();
+        Self::derived(&["run", &process.id.to_string(), &process.started, &platform::boot()])
     }
 
     fn derived(parts: &[&str]) -> Self {
@@ -78,7 +85,8 @@ struct AtLoad {
 
 static AT_LOAD: OnceLock<AtLoad> = OnceLock::new();
 
-const GIVEN: &str = "TESTCONTAINERS_SESSION_ID";
+/// Names the session.
+pub(crate) const GIVEN: &str = "TESTCONTAINERS_SESSION_ID";
 const NEXTEST_RUN: &str = "NEXTEST_RUN_ID";
 
 /// The parent at load. As long as it is the parent it is the same process, so its pid is enough until then.

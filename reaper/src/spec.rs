@@ -10,7 +10,7 @@ use crate::engine::ContainerSpec;
 use crate::engine::discover::Endpoint;
 use crate::image::Image;
 use crate::labels::{Filter, Labels, REAPER};
-use crate::owner::Owner;
+use crate::owner::{self, Owner};
 use crate::platform::Process;
 use crate::session::{self, SessionId};
 
@@ -56,7 +56,7 @@ impl Plan {
         ContainerSpec {
             name: self.name(),
             image: image.reference().to_owned(),
-            labels: owned(&Labels::of_reaper(&self.session, Owner::of(&self.config))),
+            labels: owned(&Labels::of_reaper(&self.session, Owner::of(&self.session, &self.config))),
             environment: self.environment(),
             socket: self.endpoint.socket.clone(),
             network: own_network.unwrap_or(USUAL_NETWORK).to_owned(),
@@ -67,10 +67,11 @@ impl Plan {
         }
     }
 
-    /// With a keeper nobody has to wait for the next test process: what is left can go at once.
+    /// With a keeper, or a `reaper run`, nobody has to wait for the next test process: what is left can go at once.
     fn environment(&self) -> Vec<String> {
         let mut ryuk = self.config.ryuk.clone();
-        if self.runner().is_some() {
+        let run = self.config.run.as_ref().filter(|run| run.session == self.session.as_str());
+        if self.runner().is_some() || run.is_some_and(|run| !owner::is_gone(&run.runner)) {
             ryuk.entry(RECONNECTION_TIMEOUT).or_insert_with(|| "1s".to_owned());
         }
         ryuk.iter().map(|(name, value)| format!("{name}={value}")).collect()
@@ -87,7 +88,7 @@ impl Plan {
     ///
     /// One for all sessions was rejected: it would have the label of one, and be in use by others when that ends.
     pub(crate) fn network_labels(&self) -> BTreeMap<String, String> {
-        owned(&Labels::of_reapers_own(&self.session, Owner::of(&self.config)))
+        owned(&Labels::of_reapers_own(&self.session, Owner::of(&self.session, &self.config)))
     }
 }
 

@@ -40,7 +40,7 @@ pub(crate) async fn look<I: Inventory>(engine: &I, session: &str, sweep: Sweep) 
     for (session, resources) in sessions {
         // A reaper at work, or about to be, knows better: it may be held by a process that made nothing here.
         let tended =
-            |resource: &Resource| resource.is_reaper() && (resource.runs || maker(resource).is_none());
+            |resource: &Resource| resource.is_reaper() && (resource.runs() || maker(resource).is_none());
         if !resources.iter().any(tended) {
             orphans.add(&session, &resources, sweep);
         }
@@ -96,6 +96,7 @@ impl Orphans {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::State;
     use crate::engine::shelf::{Shelf, resource};
     use crate::labels::RYUK;
     use crate::owner::Owner;
@@ -158,7 +159,7 @@ mod tests {
         let mut runs = labels("5", &gone, &gone);
         runs.push((RYUK, "true"));
         let mut runs = resource(Kind::Container, "a reaper", &runs);
-        runs.runs = true;
+        runs.state = Some(State::Running);
         let mut created = labels("6", &gone, &alive);
         created.push((RYUK, "true"));
         resources.extend([runs, resource(Kind::Container, "a new reaper", &created)]);

@@ -47,7 +47,13 @@ impl Run {
         Self::unbuilt()
     }
 
-    fn unbuilt() -> Self {
+    /// The same for what needs none of the suite.
+    ///
+    /// # Panics
+    ///
+    /// When there is no room for a temporary folder.
+    #[must_use]
+    pub fn unbuilt() -> Self {
         Self { folder: tempfile::tempdir().expect("a temporary folder") }
     }
 

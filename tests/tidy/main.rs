@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The way of the data: a module imports from those before it. `ARCHITECTURE.md` has the same as a picture.
-const ORDER: [&str; 24] = [
+const ORDER: [&str; 27] = [
     "error",
     "outcome",
     "percent",
@@ -23,14 +23,17 @@ const ORDER: [&str; 24] = [
     "spec",
     "wire",
     "sweep",
+    "sessions",
     "acquire",
     "keeper",
     "connection",
     "guard",
     "shared",
+    "runner",
     "runtime",
     "fixtures",
     "lib",
+    "bin",
 ];
 
 /// Longer than any file should be without a second idea in it.

@@ -7,13 +7,15 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::State;
 use super::discover::Place;
 use super::http::{Answer, ask, invalid};
+use super::moment::moment;
 use crate::labels::RYUK;
 use crate::percent;
 
@@ -22,10 +24,15 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A kind of thing that an engine keeps, in the order in which one lets go of the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) enum Kind {
+#[cfg_attr(not(feature = "cli"), expect(unreachable_pub, reason = "public with the command line's feature"))]
+pub enum Kind {
+    /// A container, whether it runs or not.
     Container,
+    /// A network.
     Network,
+    /// A volume.
     Volume,
+    /// An image.
     Image,
 }
 
@@ -71,11 +78,20 @@ pub(crate) struct Resource {
     /// What the engine removes it by: an id, for a volume its name.
     pub(crate) id: String,
     pub(crate) labels: HashMap<String, String>,
-    /// Of a container: whether it runs, or is paused.
-    pub(crate) runs: bool,
+    /// Of a container.
+    pub(crate) state: Option<State>,
+    /// As people call it; empty for an image without a tag.
+    pub(crate) name: String,
+    /// None where the engine does not say.
+    pub(crate) created: Option<SystemTime>,
 }
 
 impl Resource {
+    /// Of a container: whether it runs, or is paused.
+    pub(crate) fn runs(&self) -> bool {
+        matches!(self.state, Some(State::Running | State::Paused))
+    }
+
     /// Ryuk's rule: what carries this label is a reaper, which removes itself.
     pub(crate) fn is_reaper(&self) -> bool {
         self.labels.get(RYUK).is_some_and(|value| value == "true")
@@ -137,13 +153,7 @@ fn read(kind: Kind, answer: &Answer) -> io::Result<Vec<Resource>> {
     }
     // Null where there is none.
     let items: Option<Vec<Item>> = serde_json::from_value(list).map_err(unreadable)?;
-    let resources = items.unwrap_or_default().into_iter().map(|item| {
-        let id = item.id.or(item.name).filter(|id| !id.is_empty());
-        let id = id.ok_or_else(|| invalid(format!("a {kind} without an id in the engine's list")))?;
-        let runs = matches!(item.state.as_deref(), Some("running" | "paused" | "restarting"));
-        Ok(Resource { kind, id, labels: item.labels.unwrap_or_default(), runs })
-    });
-    resources.collect()
+    items.unwrap_or_default().into_iter().map(|item| item.resource(kind)).collect()
 }
 
 /// What of an item is needed here. A volume has a name and no id; only a container has a state.
@@ -152,8 +162,41 @@ fn read(kind: Kind, answer: &Answer) -> io::Result<Vec<Resource>> {
 struct Item {
     id: Option<String>,
     name: Option<String>,
+    /// Of a container, each behind a slash.
+    names: Option<Vec<String>>,
+    /// Of an image.
+    repo_tags: Option<Vec<String>>,
     labels: Option<HashMap<String, String>>,
     state: Option<String>,
+    /// Seconds of a container and of an image, text of a network.
+    created: Option<Value>,
+    /// Of a volume.
+    created_at: Option<String>,
+}
+
+impl Item {
+    fn resource(self, kind: Kind) -> io::Result<Resource> {
+        let first = |names: Option<Vec<String>>| names.unwrap_or_default().into_iter().next();
+        let tag = first(self.repo_tags).filter(|tag| tag != "<none>:<none>");
+        let name = self.name.clone().or(first(self.names)).or(tag).unwrap_or_default();
+        let id = self.id.or(self.name).filter(|id| !id.is_empty());
+        let id = id.ok_or_else(|| invalid(format!("a {kind} without an id in the engine's list")))?;
+        let created = match &self.created {
+            Some(Value::Number(seconds)) => {
+                seconds.as_u64().map(|seconds| SystemTime::UNIX_EPOCH + Duration::from_secs(seconds))
+            }
+            Some(Value::String(text)) => moment(text),
+            _ => self.created_at.as_deref().and_then(moment),
+        };
+        let state = self.state.as_deref().map(|state| match state {
+            "running" | "restarting" => State::Running,
+            "paused" => State::Paused,
+            "created" | "initialized" | "configured" => State::Created,
+            _ => State::Ended,
+        });
+        let name = name.trim_start_matches('/').to_owned();
+        Ok(Resource { kind, id, labels: self.labels.unwrap_or_default(), state, name, created })
+    }
 }
 
 #[cfg(test)]
@@ -169,14 +212,33 @@ mod tests {
         let body = "[{\"Id\":\"c\",\"Names\":[\"/x\"],\"State\":\"running\",\"Labels\":{\"a\":\"b\"}},\
                     {\"Id\":\"d\",\"State\":\"created\",\"Labels\":{}}]";
         let found = listed(Kind::Container, 200, body).unwrap();
-        assert_eq!((found[0].id.as_str(), found[0].runs, found[1].runs), ("c", true, false));
-        assert_eq!(found[0].labels["a"], "b");
+        assert_eq!((found[0].id.as_str(), found[0].runs(), found[1].runs()), ("c", true, false));
+        assert_eq!((found[0].labels["a"].as_str(), found[0].name.as_str()), ("b", "x"));
         let found = listed(Kind::Network, 200, "[{\"Name\":\"x\",\"Id\":\"n\",\"Labels\":{}}]").unwrap();
         assert_eq!(found[0].id, "n");
         let body = "{\"Volumes\":[{\"Name\":\"v\",\"Labels\":null}],\"Warnings\":null}";
-        assert_eq!(listed(Kind::Volume, 200, body).unwrap()[0].id, "v");
+        let found = listed(Kind::Volume, 200, body).unwrap();
+        assert_eq!((found[0].id.as_str(), found[0].name.as_str()), ("v", "v"));
+        for (tags, name) in [("[\"a:1\",\"b:2\"]", "a:1"), ("[\"<none>:<none>\"]", ""), ("null", "")] {
+            let body = format!("[{{\"Id\":\"i\",\"RepoTags\":{tags},\"Created\":1700000000}}]");
+            assert_eq!(listed(Kind::Image, 200, &body).unwrap()[0].name, name);
+        }
         for none in ["{\"Volumes\":null}", "{}"] {
             assert_eq!(listed(Kind::Volume, 200, none).unwrap(), []);
+        }
+    }
+
+    #[test]
+    fn every_kind_says_when_it_was_created() {
+        let expected = SystemTime::UNIX_EPOCH + Duration::from_secs(1_700_000_000);
+        let text = "2023-11-14T22:13:20.5Z";
+        for (kind, body) in [
+            (Kind::Container, "[{\"Id\":\"c\",\"Created\":1700000000}]".to_owned()),
+            (Kind::Image, "[{\"Id\":\"i\",\"Created\":1700000000}]".to_owned()),
+            (Kind::Network, format!("[{{\"Id\":\"n\",\"Created\":\"{text}\"}}]")),
+            (Kind::Volume, format!("{{\"Volumes\":[{{\"Name\":\"v\",\"CreatedAt\":\"{text}\"}}]}}")),
+        ] {
+            assert_eq!(listed(kind, 200, &body).unwrap()[0].created, Some(expected), "{kind}");
         }
     }
 

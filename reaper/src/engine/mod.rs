@@ -12,6 +12,7 @@ pub(crate) mod fake;
 mod http;
 pub(crate) mod inventory;
 mod look_up;
+mod moment;
 #[cfg(test)]
 pub(crate) mod shelf;
 #[cfg(test)]

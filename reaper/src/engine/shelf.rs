@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::io;
 
+use super::State;
 use super::inventory::{Inventory, Kind, Removal, Resource};
 
 /// An engine on which a removal ends as scripted, and then as it should.
@@ -17,7 +18,8 @@ pub(crate) struct Shelf {
 
 pub(crate) fn resource(kind: Kind, id: &str, labels: &[(&str, &str)]) -> Resource {
     let labels: HashMap<_, _> = labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
-    Resource { kind, id: id.into(), labels, runs: false }
+    let (state, created) = ((kind == Kind::Container).then_some(State::Created), None);
+    Resource { kind, id: id.into(), labels, state, name: format!("{id}'s name"), created }
 }
 
 impl Inventory for Shelf {

@@ -12,6 +12,8 @@ mod imp;
 #[cfg(unix)]
 pub(crate) mod detach;
 mod keepalive;
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) mod signals;
 
 pub(crate) use self::keepalive::keep_alive;
 pub(crate) use imp::{KEEPS_VARIABLES, boot, host, parent_id, process, variable_at_start};

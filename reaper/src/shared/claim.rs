@@ -145,8 +145,11 @@ impl Claimant {
     fn folder(&self) -> Result<std::sync::Arc<SessionFolder>> {
         let session = self.reaper.session();
         // A builder's session is not that of the runner, and may outlive it.
-        let runner =
-            if session::resolve(&self.config)? == *session { Owner::of(&self.config).runner } else { None };
+        let runner = if session::resolve(&self.config)? == *session {
+            Owner::of(session, &self.config).runner
+        } else {
+            None
+        };
         super::joined::folder(session, runner.as_deref()).map_err(|error| entry::failed(&self.key, error))
     }
 

@@ -1,0 +1,95 @@
+//! What can be written behind `reaper`, and the help that is read when it is not known.
+//!
+//! Derived, since the completions come from the same definition.
+
+#![expect(clippy::doc_markdown, reason = "these comments are the help, which is read in a terminal")]
+
+use std::ffi::OsString;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Guards everything that tests create on a container engine: nothing outlives the run.
+#[derive(Parser)]
+#[command(
+    version,
+    after_help = "\
+The engine is found as a test finds it: DOCKER_HOST, ~/.testcontainers.properties, the usual sockets.
+
+Exit codes: 0 done, 1 not done or not everything, 2 wrong arguments; `reaper run` has its own, see
+`reaper run --help`. Colours only on a terminal, and never with NO_COLOR."
+)]
+pub(crate) struct Arguments {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Run(Run),
+}
+
+/// Run a command in a session of its own, and remove what it leaves behind.
+///
+/// The command finds the session's id in TESTCONTAINERS_SESSION_ID: every client of the testcontainers family that
+/// reads it joins the session, and so does whatever is created with the label org.testcontainers.sessionId=<id>.
+/// When the command has ended, what is left of the session is removed at once. Should `reaper run` itself be killed,
+/// the session's reaper container does it, a second later.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  reaper run -- cargo nextest run
+  reaper run -- make integration-test
+  reaper run -- sh -c 'docker run -d --label org.testcontainers.sessionId=$TESTCONTAINERS_SESSION_ID redis; ./test'
+  reaper run --also com.docker.compose.project=orders -- docker compose -p orders up
+
+Signals: INT, TERM, HUP and QUIT that are sent to `reaper run` are passed on to the command. A Ctrl-C reaches the
+command by itself.
+
+Exit codes:
+  that of the command, or 128+n where signal n ended it
+  125  the session could not be had, so the command was not started
+  126  the command was found and cannot be started
+  127  there is no such command
+  What could not be removed is told on standard error, and does not change the code: the reaper tries again.")]
+pub(crate) struct Run {
+    /// The session's id [default: TESTCONTAINERS_SESSION_ID, else a new one]
+    #[arg(long, value_name = "ID")]
+    pub(crate) session: Option<String>,
+    /// Remove what carries this label, too; may be given more than once
+    #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
+    pub(crate) also: Vec<(String, String)>,
+    /// Say which session it is
+    #[arg(short, long)]
+    pub(crate) verbose: bool,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true, value_name = "COMMAND")]
+    pub(crate) command: Vec<OsString>,
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').unwrap_or((text, ""));
+    if key.is_empty() || value.is_empty() {
+        return Err("a label is written key=value".to_owned());
+    }
+    Ok((key.to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn the_definition_is_sound() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn what_follows_the_command_is_the_commands() {
+        let parsed =
+            Arguments::try_parse_from(["reaper", "run", "--", "make", "-j", "--session", "x"]).unwrap();
+        let Command::Run(run) = parsed.command;
+        assert_eq!((run.session, run.command.len()), (None, 4));
+    }
+}

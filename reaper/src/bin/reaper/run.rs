@@ -1,0 +1,68 @@
+//! `reaper run`: a session around a command.
+//!
+//! It prints on standard error alone, and only when there is something to say: standard output is the command's.
+
+use std::io;
+use std::process::{Command, ExitCode, ExitStatus};
+
+use reaper::runner::Runner;
+use reaper::{Error, Filter};
+
+use crate::arguments::Run;
+use crate::terminal::{counted, say};
+
+/// The wrapper itself failed, as for `env`, `timeout` and `docker run`.
+const NO_SESSION: u8 = 125;
+const NOT_STARTED: u8 = 126;
+const NOT_FOUND: u8 = 127;
+
+pub(crate) fn run(arguments: &Run) -> ExitCode {
+    let runner = match begin(arguments) {
+        Ok(runner) => runner,
+        Err(error) => {
+            say(&format!("no session for the command, which was not started: {}", error.report()));
+            return NO_SESSION.into();
+        }
+    };
+    if arguments.verbose {
+        say(&format!("session {}", runner.reaper().session()));
+    }
+    // There is one at least, or the arguments would have been refused.
+    let Some((program, rest)) = arguments.command.split_first() else { return NOT_FOUND.into() };
+    let outcome = runner.run(Command::new(program).args(rest));
+    let program = program.to_string_lossy();
+    match runner.end() {
+        Ok(removed) if removed.is_empty() => {}
+        Ok(removed) => {
+            let lines: String =
+                removed.iter().map(|one| format!("\n  {:<9}  {one}", one.kind.to_string())).collect();
+            say(&format!("removed what `{program}` left, {}:{lines}", counted(&removed)));
+        }
+        Err(error) => say(&error.report()),
+    }
+    match outcome {
+        Ok(status) => code(status).into(),
+        Err(error) => {
+            say(&format!("failed to start `{program}`: {error}"));
+            if error.kind() == io::ErrorKind::NotFound { NOT_FOUND } else { NOT_STARTED }.into()
+        }
+    }
+}
+
+fn begin(arguments: &Run) -> Result<Runner, Error> {
+    let runner = Runner::begin(arguments.session.as_deref())?;
+    for (key, value) in &arguments.also {
+        runner.also(Filter::label(key, value)?)?;
+    }
+    Ok(runner)
+}
+
+/// As a shell has it in `$?`.
+fn code(status: ExitStatus) -> u8 {
+    #[cfg(unix)]
+    if let Some(signal) = std::os::unix::process::ExitStatusExt::signal(&status) {
+        return 128 | u8::try_from(signal).unwrap_or_default();
+    }
+    // A code above 255 is another platform's, and no shell of ours would show it.
+    status.code().map_or(1, |code| u8::try_from(code).unwrap_or(1))
+}

@@ -1,0 +1,37 @@
+//! The program `reaper` as a user runs it, on a real engine that is looked at from outside.
+//!
+//! Here and not in the package of the other end-to-end tests, since cargo tells only the tests of its own package
+//! where the program is.
+
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, reason = "all of it is test code")]
+
+mod run;
+mod signals;
+
+use std::process::{Command, Output};
+
+use reaper_tests::suite::Run;
+
+/// The label of a session, as the docker command takes it.
+const LABELLED: &str = "--label org.testcontainers.sessionId=$TESTCONTAINERS_SESSION_ID";
+
+/// The program, in the clean environment of a run.
+fn reaper(run: &Run, arguments: &[&str]) -> Command {
+    let mut command = run.command(env!("CARGO_BIN_EXE_reaper"));
+    command.args(arguments);
+    command
+}
+
+/// A name of this test's own, for a session and what is in it.
+fn unique(name: &str) -> String {
+    format!("{name}-{}", std::process::id())
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
