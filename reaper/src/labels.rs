@@ -163,9 +163,21 @@ impl Filter {
         Self { labels: vec![(SESSION.into(), session.to_string())] }
     }
 
+    /// The same for one that an engine named; any client's, and so of any form.
+    #[cfg(feature = "cli")]
+    pub(crate) fn found_session(session: &str) -> Self {
+        Self { labels: vec![(SESSION.into(), session.into())] }
+    }
+
     /// What of a session carries this label of ours, whose key and value are known to be good.
     pub(crate) fn of_session(session: &str, key: &str, value: &str) -> Self {
         Self { labels: vec![(SESSION.into(), session.into()), (key.into(), value.into())] }
+    }
+
+    /// Whether a resource with these labels is one that the reaper would remove for it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn matches(&self, labels: &HashMap<String, String>) -> bool {
+        self.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
     }
 
     /// The labels, all of which a resource must carry, as pairs of key and value.

@@ -64,6 +64,14 @@ impl Reaped {
 
 /// Removes everything that any of the filters matches, reapers left out.
 pub(crate) async fn reap<I: Inventory>(engine: &I, filters: &[Filter]) -> Result<Reaped> {
+    match reap_what_goes(engine, filters).await {
+        (reaped, left) if left.is_empty() => Ok(reaped),
+        (_, left) => Err(Error::LeftBehind { left }),
+    }
+}
+
+/// The same; gives what is gone, and what is still there after a minute, with the reason.
+pub(crate) async fn reap_what_goes<I: Inventory>(engine: &I, filters: &[Filter]) -> (Reaped, Vec<String>) {
     let began = Instant::now();
     let delays =
         ExponentialBuilder::new().with_min_delay(FIRST_DELAY).with_max_delay(LONGEST_DELAY).with_jitter();
@@ -73,14 +81,17 @@ pub(crate) async fn reap<I: Inventory>(engine: &I, filters: &[Filter]) -> Result
         let before = removed.len();
         let round = round(engine, filters, &mut removed).await;
         if !round.seen && round.problems.is_empty() {
-            return Ok(Reaped::from_found(removed));
+            return (Reaped::from_found(removed), Vec::new());
         }
         if round.problems.is_empty() && !round.under_way && removed.len() > before {
             continue;
         }
         if began.elapsed() > DEADLINE {
-            let left = round.problems.iter().map(|(what, problem)| format!("{what}: {problem}")).collect();
-            return Err(Error::LeftBehind { left });
+            let left = round.problems.iter().map(|(what, problem)| format!("{what}: {problem}"));
+            let left: Vec<_> = left.collect();
+            let seen =
+                || vec!["something of it is still being removed, or appears again and again".to_owned()];
+            return (Reaped::from_found(removed), if left.is_empty() { seen() } else { left });
         }
         sleep(delays.next().unwrap_or(LONGEST_DELAY)).await;
     }

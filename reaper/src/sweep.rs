@@ -20,7 +20,7 @@ pub(crate) struct Orphans {
     /// What their processes made, a filter for each process: one process kept all or nothing.
     pub(crate) filters: Vec<Filter>,
     /// Reaper containers that were created and never started, or have ended and were not removed.
-    reapers: Vec<String>,
+    pub(crate) reapers: Vec<String>,
 }
 
 /// Looks for orphans of other sessions than this.
@@ -38,12 +38,7 @@ pub(crate) async fn look<I: Inventory>(engine: &I, session: &str, sweep: Sweep) 
     }
     let mut orphans = Orphans::default();
     for (session, resources) in sessions {
-        // A reaper at work, or about to be, knows better: it may be held by a process that made nothing here.
-        let tended =
-            |resource: &Resource| resource.is_reaper() && (resource.runs() || maker(resource).is_none());
-        if !resources.iter().any(tended) {
-            orphans.add(&session, &resources, sweep);
-        }
+        orphans.add(&session, &resources, sweep);
     }
     Ok(orphans)
 }
@@ -55,7 +50,21 @@ fn maker(resource: &Resource) -> Option<&String> {
 }
 
 impl Orphans {
+    /// The orphans among all that is there of a session.
+    #[cfg(feature = "cli")]
+    pub(crate) fn of(session: &str, resources: &[Resource]) -> Self {
+        let mut orphans = Self::default();
+        orphans.add(session, resources, Sweep::Orphans);
+        orphans
+    }
+
     fn add(&mut self, session: &str, resources: &[Resource], sweep: Sweep) {
+        // A reaper at work, or about to be, knows better: it may be held by a process that made nothing here.
+        let tended =
+            |resource: &Resource| resource.is_reaper() && (resource.runs() || maker(resource).is_none());
+        if resources.iter().any(tended) {
+            return;
+        }
         let mut processes = BTreeSet::new();
         for resource in resources {
             let Some(process) = maker(resource) else { continue };
@@ -67,6 +76,15 @@ impl Orphans {
         }
         let filter = |process: &String| Filter::of_session(session, PROCESS, process);
         self.filters.extend(processes.into_iter().map(filter));
+    }
+
+    /// Whether it is one of them.
+    #[cfg(feature = "cli")]
+    pub(crate) fn include(&self, resource: &Resource) -> bool {
+        if resource.is_reaper() {
+            return self.reapers.contains(&resource.id);
+        }
+        self.filters.iter().any(|filter| filter.matches(&resource.labels))
     }
 
     pub(crate) fn is_empty(&self) -> bool {

@@ -6,10 +6,14 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
+mod elsewhere;
+mod listing;
+mod removal;
 mod run;
 mod signals;
 
-use std::process::{Command, Output};
+use std::io::Write as _;
+use std::process::{Command, Output, Stdio};
 
 use reaper_tests::suite::Run;
 
@@ -26,6 +30,20 @@ fn reaper(run: &Run, arguments: &[&str]) -> Command {
 /// A name of this test's own, for a session and what is in it.
 fn unique(name: &str) -> String {
     format!("{name}-{}", std::process::id())
+}
+
+/// The program on a terminal of its own, on which this is typed.
+fn on_terminal(run: &Run, command: &str, typed: &str) -> Output {
+    let mut terminal = run.command("script");
+    terminal.args(["-q", "-e", "-c", command, "/dev/null"]).env("TERM", "xterm");
+    terminal.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut terminal = terminal.spawn().unwrap();
+    // It stays open until the program has ended, for `script` would end with it.
+    let mut keyboard = terminal.stdin.take().unwrap();
+    keyboard.write_all(typed.as_bytes()).unwrap();
+    let output = terminal.wait_with_output().unwrap();
+    drop(keyboard);
+    output
 }
 
 fn stdout(output: &Output) -> String {

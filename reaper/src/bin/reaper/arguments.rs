@@ -26,6 +26,8 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Run(Run),
+    Ls(Ls),
+    Rm(Rm),
 }
 
 /// Run a command in a session of its own, and remove what it leaves behind.
@@ -66,6 +68,50 @@ pub(crate) struct Run {
     pub(crate) command: Vec<OsString>,
 }
 
+/// List the sessions that have something on the engine.
+///
+/// Those of other clients of the testcontainers family, too. RUNNER says whether the process that started the tests is
+/// alive; it is unknown for other clients, for sessions that were given a name, and on another machine. What is
+/// orphaned has lost its runner, its maker and its reaper: the next test run removes it, or `reaper rm --orphans`.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  reaper ls
+  reaper ls --json | jq '.[] | select(.orphans > 0) | .session'
+
+Exit codes: 0 listed, 1 the engine could not be asked.")]
+pub(crate) struct Ls {
+    /// Everything that is known, for programs
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Remove sessions, or what ended sessions left.
+///
+/// Containers, networks, volumes and images of the session go, its reaper container last. It asks before.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  reaper rm 2c58
+  reaper rm --orphans --dry-run
+  reaper rm --orphans --yes
+
+Exit codes: 0 all of it is gone, or there was nothing; 1 something is left, nobody agreed, or there is no such session.")]
+pub(crate) struct Rm {
+    /// Ids of sessions, or what only one of them begins with
+    #[arg(required_unless_present = "orphans", conflicts_with = "orphans", value_name = "SESSION")]
+    pub(crate) sessions: Vec<String>,
+    /// What carries the marks of a runner and a process that have both ended, in sessions without a reaper
+    #[arg(long)]
+    pub(crate) orphans: bool,
+    /// Do not ask
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+    /// Say what would be removed, and remove nothing
+    #[arg(short = 'n', long)]
+    pub(crate) dry_run: bool,
+}
+
 fn label(text: &str) -> Result<(String, String), String> {
     let (key, value) = text.split_once('=').unwrap_or((text, ""));
     if key.is_empty() || value.is_empty() {
@@ -89,7 +135,7 @@ mod tests {
     fn what_follows_the_command_is_the_commands() {
         let parsed =
             Arguments::try_parse_from(["reaper", "run", "--", "make", "-j", "--session", "x"]).unwrap();
-        let Command::Run(run) = parsed.command;
+        let Command::Run(run) = parsed.command else { panic!("it was a run") };
         assert_eq!((run.session, run.command.len()), (None, 4));
     }
 }

@@ -4,9 +4,12 @@
 //! they have in common is the terminal.
 
 mod arguments;
+mod ls;
+mod rm;
 mod run;
 mod terminal;
 
+use std::io;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -14,7 +17,20 @@ use clap::Parser as _;
 use crate::arguments::{Arguments, Command};
 
 fn main() -> ExitCode {
-    match Arguments::parse().command {
-        Command::Run(arguments) => run::run(&arguments),
-    }
+    let outcome = match Arguments::parse().command {
+        Command::Run(arguments) => Ok(run::run(&arguments)),
+        Command::Ls(arguments) => block_on(async || ls::run(&arguments).await),
+        Command::Rm(arguments) => block_on(async || rm::run(&arguments).await),
+    };
+    outcome.unwrap_or_else(|error| {
+        // Whoever read our output has had enough of it.
+        if error.kind() != io::ErrorKind::BrokenPipe {
+            terminal::say(&format!("failed to write: {error}"));
+        }
+        ExitCode::FAILURE
+    })
+}
+
+fn block_on(command: impl AsyncFnOnce() -> io::Result<ExitCode>) -> io::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(command())
 }

@@ -9,7 +9,7 @@ use reaper::runner::Runner;
 use reaper::{Error, Filter};
 
 use crate::arguments::Run;
-use crate::terminal::{counted, say};
+use crate::terminal::{counted, lines, say};
 
 /// The wrapper itself failed, as for `env`, `timeout` and `docker run`.
 const NO_SESSION: u8 = 125;
@@ -34,9 +34,8 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
     match runner.end() {
         Ok(removed) if removed.is_empty() => {}
         Ok(removed) => {
-            let lines: String =
-                removed.iter().map(|one| format!("\n  {:<9}  {one}", one.kind.to_string())).collect();
-            say(&format!("removed what `{program}` left, {}:{lines}", counted(&removed)));
+            let (counts, lines) = (counted(&removed), lines(&removed));
+            say(&format!("removed what `{program}` left, {counts}:\n{}", lines.trim_end()));
         }
         Err(error) => say(&error.report()),
     }
