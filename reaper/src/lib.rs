@@ -159,11 +159,14 @@
 //! `embedded` (default) compiles the reaper's own image in; `tokio` (default) lets `#[with_reaper]` alone run an
 //! `async fn`; `rstest` adds the fixtures; `ryuk-server` builds the embedded server as a program; `cli` builds the
 //! command line `reaper`, and has what it needs besides this: [sessions](https://docs.rs/test-reaper/latest/reaper/sessions)
-//! on an engine, and [being a runner](https://docs.rs/test-reaper/latest/reaper/runner).
+//! on an engine, a [diagnosis](https://docs.rs/test-reaper/latest/reaper/diagnosis) of it, and
+//! [being a runner](https://docs.rs/test-reaper/latest/reaper/runner).
 
 mod acquire;
 mod config;
 mod connection;
+#[cfg(feature = "cli")]
+pub mod diagnosis;
 #[path = "../ryuk/duration.rs"]
 mod duration;
 mod engine;

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The way of the data: a module imports from those before it. `ARCHITECTURE.md` has the same as a picture.
-const ORDER: [&str; 27] = [
+const ORDER: [&str; 28] = [
     "error",
     "outcome",
     "percent",
@@ -25,6 +25,7 @@ const ORDER: [&str; 27] = [
     "sweep",
     "sessions",
     "acquire",
+    "diagnosis",
     "keeper",
     "connection",
     "guard",

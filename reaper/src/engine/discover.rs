@@ -7,6 +7,7 @@
 //! asked for would leave containers where nobody looks.
 
 use std::fmt;
+use std::io;
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
@@ -71,13 +72,29 @@ fn is_there(place: &Place) -> bool {
 /// The first endpoint that accepts a connection.
 pub(crate) fn discover(config: &Config) -> Result<Endpoint> {
     let mut attempts = Vec::new();
-    for (place, origin) in candidates(config)? {
-        match probe(&place) {
+    for Probed { place, origin, outcome } in probes(config)? {
+        match outcome {
             Ok(()) => return Ok(endpoint(config, place)),
-            Err(problem) => attempts.push(Attempt { endpoint: place.to_string(), origin, problem }),
+            Err(error) => {
+                attempts.push(Attempt { endpoint: place.to_string(), origin, problem: problem(&error) });
+            }
         }
     }
     Err(Error::NoEngine { attempts })
+}
+
+/// A candidate, and whether it accepted a connection.
+pub(crate) struct Probed {
+    pub(crate) place: Place,
+    /// Who named it.
+    pub(crate) origin: String,
+    pub(crate) outcome: io::Result<()>,
+}
+
+/// Every candidate in order, each tried when it is asked for.
+pub(crate) fn probes(config: &Config) -> Result<impl Iterator<Item = Probed>> {
+    let candidates = candidates(config)?.into_iter();
+    Ok(candidates.map(|(place, origin)| Probed { outcome: probe(&place), place, origin }))
 }
 
 fn candidates(config: &Config) -> Result<Vec<(Place, String)>> {
@@ -114,25 +131,18 @@ fn parse(found: &Found) -> Result<Place> {
     }
 }
 
-fn probe(place: &Place) -> Result<(), String> {
+fn probe(place: &Place) -> io::Result<()> {
     match place {
         #[cfg(unix)]
-        Place::Socket(path) => {
-            std::os::unix::net::UnixStream::connect(path).map(drop).map_err(|error| match error.kind() {
-                std::io::ErrorKind::PermissionDenied => {
-                    format!("{error}; join the group that owns the socket, usually `docker`")
-                }
-                _ => error.to_string(),
-            })
-        }
+        Place::Socket(path) => std::os::unix::net::UnixStream::connect(path).map(drop),
         #[cfg(not(unix))]
-        Place::Socket(_) => Err("Unix sockets are not to be had on this platform".to_owned()),
+        Place::Socket(_) => Err(io::Error::other("Unix sockets are not to be had on this platform")),
         Place::Tcp(address) => {
-            let mut last = "the name has no address".to_owned();
-            for address in address.to_socket_addrs().map_err(|error| error.to_string())? {
+            let mut last = io::Error::other("the name has no address");
+            for address in address.to_socket_addrs()? {
                 match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
                     Ok(_) => return Ok(()),
-                    Err(error) => last = error.to_string(),
+                    Err(error) => last = error,
                 }
             }
             Err(last)
@@ -140,7 +150,17 @@ fn probe(place: &Place) -> Result<(), String> {
     }
 }
 
-fn endpoint(config: &Config, place: Place) -> Endpoint {
+fn problem(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("{error}; join the group that owns the socket, usually `docker`")
+        }
+        _ => error.to_string(),
+    }
+}
+
+/// What there is to know of an engine at this place.
+pub(crate) fn endpoint(config: &Config, place: Place) -> Endpoint {
     let host = match (&config.host, &place) {
         (Some(found), _) => found.value.clone(),
         (None, Place::Socket(_)) => "127.0.0.1".to_owned(),

@@ -29,24 +29,29 @@ impl Answer {
 
 /// Sends a request without a body and reads the whole answer.
 pub(super) async fn ask(place: &Place, method: &str, path: &str) -> io::Result<Answer> {
+    send(place, format!("{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n")).await
+}
+
+/// The same with a body of JSON.
+#[cfg(feature = "cli")]
+pub(super) async fn post(place: &Place, path: &str, body: &str) -> io::Result<Answer> {
+    let length = body.len();
+    let headers = format!("Host: docker\r\nContent-Type: application/json\r\nContent-Length: {length}");
+    send(place, format!("POST {path} HTTP/1.0\r\n{headers}\r\n\r\n{body}")).await
+}
+
+async fn send(place: &Place, request: String) -> io::Result<Answer> {
     let answer = match place {
         #[cfg(unix)]
-        Place::Socket(socket) => {
-            exchange(tokio::net::UnixStream::connect(socket).await?, method, path).await?
-        }
+        Place::Socket(socket) => exchange(tokio::net::UnixStream::connect(socket).await?, &request).await?,
         #[cfg(not(unix))]
         Place::Socket(_) => return Err(io::ErrorKind::Unsupported.into()),
-        Place::Tcp(address) => exchange(TcpStream::connect(address).await?, method, path).await?,
+        Place::Tcp(address) => exchange(TcpStream::connect(address).await?, &request).await?,
     };
     read(&answer)
 }
 
-async fn exchange(
-    mut engine: impl AsyncRead + AsyncWrite + Unpin,
-    method: &str,
-    path: &str,
-) -> io::Result<Vec<u8>> {
-    let request = format!("{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n");
+async fn exchange(mut engine: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> io::Result<Vec<u8>> {
     engine.write_all(request.as_bytes()).await?;
     // As much as an engine says of a reaper, and some.
     let mut answer = Vec::with_capacity(16 << 10);

@@ -5,6 +5,8 @@
 //! engine does so on the connection's own thread. Resources are removed by id, never by name, so that
 //! nobody removes what another process has put in the place meanwhile.
 
+#[cfg(feature = "cli")]
+pub(crate) mod about;
 mod bollard;
 pub(crate) mod discover;
 #[cfg(test)]

@@ -37,6 +37,26 @@ impl Image {
         }
     }
 
+    /// The image that an engine of this platform gets, and why, as it fits behind the image's name.
+    #[cfg(feature = "cli")]
+    pub(crate) fn explain(config: &Config, os: &str, architecture: &str) -> (Self, String) {
+        match Self::choose(config) {
+            Self::Embedded(embedded) if (os, architecture) == (embedded.os, embedded.architecture) => {
+                (Self::Embedded(embedded), "part of this program".to_owned())
+            }
+            Self::Embedded(embedded) => {
+                let ours = format!("{}/{}", embedded.os, embedded.architecture);
+                (Self::official(config), format!("since the one in this program is for {ours}"))
+            }
+            Self::Chosen(reference) => {
+                let found = config.image.as_ref();
+                let who = found.map(|found| format!("{} from {}", found.name, found.origin));
+                (Self::Chosen(reference), format!("asked for by {}", who.unwrap_or_default()))
+            }
+            official @ Self::Official(_) => (official, "since none is part of this program".to_owned()),
+        }
+    }
+
     fn official(config: &Config) -> Self {
         Self::Official(prefixed(config, OFFICIAL))
     }

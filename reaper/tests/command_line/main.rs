@@ -6,7 +6,9 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
+mod doctor;
 mod elsewhere;
+mod help;
 mod listing;
 mod removal;
 mod run;

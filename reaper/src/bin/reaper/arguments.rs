@@ -5,8 +5,9 @@
 #![expect(clippy::doc_markdown, reason = "these comments are the help, which is read in a terminal")]
 
 use std::ffi::OsString;
+use std::io::{self, Write as _};
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 /// Guards everything that tests create on a container engine: nothing outlives the run.
 #[derive(Parser)]
@@ -28,6 +29,35 @@ pub(crate) enum Command {
     Run(Run),
     Ls(Ls),
     Rm(Rm),
+    /// Look at everything that a test needs of the engine, and try it.
+    ///
+    /// Which engine, how it was found, what else was tried, which Ryuk image and why; then a session of its own: whether
+    /// its reaper starts, whether its port can be dialled, and whether a container, a network and a volume are removed.
+    /// A line that fails is followed by what to do about it.
+    #[command(after_help = "\
+Examples:
+  reaper doctor
+  DOCKER_HOST=tcp://build.example:2375 reaper doctor
+
+Exit codes: 0 everything works, 1 something does not.")]
+    Doctor,
+    /// Print the completions for a shell.
+    #[command(after_help = "\
+Examples:
+  reaper completions bash > ~/.local/share/bash-completion/completions/reaper
+  reaper completions zsh > ~/.zfunc/_reaper
+  reaper completions fish > ~/.config/fish/completions/reaper.fish")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// Prints them.
+pub(crate) fn complete(shell: clap_complete::Shell) -> io::Result<()> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Arguments::command(), "reaper", &mut text);
+    io::stdout().write_all(&text)
 }
 
 /// Run a command in a session of its own, and remove what it leaves behind.
@@ -122,8 +152,6 @@ fn label(text: &str) -> Result<(String, String), String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory as _;
-
     use super::*;
 
     #[test]

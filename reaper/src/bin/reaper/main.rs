@@ -4,6 +4,7 @@
 //! they have in common is the terminal.
 
 mod arguments;
+mod doctor;
 mod ls;
 mod rm;
 mod run;
@@ -21,6 +22,8 @@ fn main() -> ExitCode {
         Command::Run(arguments) => Ok(run::run(&arguments)),
         Command::Ls(arguments) => block_on(async || ls::run(&arguments).await),
         Command::Rm(arguments) => block_on(async || rm::run(&arguments).await),
+        Command::Doctor => block_on(async || doctor::run().await),
+        Command::Completions { shell } => arguments::complete(shell).map(|()| ExitCode::SUCCESS),
     };
     outcome.unwrap_or_else(|error| {
         // Whoever read our output has had enough of it.
