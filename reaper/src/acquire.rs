@@ -32,7 +32,7 @@ use crate::wire::{self, WireError};
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
-/// How long to wait for an ACK at first; doubled each time it was not enough. A connection made while
+/// How long to wait for each ACK at first; doubled each time it was not enough. A connection made while
 /// the engine still sets the port up can hang for a second, a new one then answers at once.
 const FIRST_PATIENCE: Duration = Duration::from_millis(500);
 const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
@@ -72,7 +72,7 @@ pub(crate) async fn acquire<E: Engine>(
     }
 }
 
-struct Search<'a, E> {
+struct Search<'a, E: Engine> {
     engine: &'a E,
     plan: &'a Plan,
     filters: &'a [Filter],
@@ -82,6 +82,9 @@ struct Search<'a, E> {
     own_network: Option<String>,
     backoff: ExponentialBackoff,
     patience: Duration,
+    /// A connection whose answer took too long, held open until the next is made: a slow reaper may have taken
+    /// its filter meanwhile, and would begin to count its time if nobody were connected.
+    unanswered: Option<Registration<'a, E::Stream>>,
     /// The container seen unfinished, and since when.
     waiting_for: Option<(String, Instant)>,
     /// A creation that the engine has not answered yet. It goes on with it whether or not anybody waits, so
@@ -96,6 +99,7 @@ struct Search<'a, E> {
     last: Option<Cause>,
 }
 
+type Registration<'a, S> = Pin<Box<dyn Future<Output = Result<S>> + 'a>>;
 type Creation<'a> = Pin<Box<dyn Future<Output = Result<String, Refusal>> + 'a>>;
 
 /// What a round leads to.
@@ -123,6 +127,7 @@ impl<'a, E: Engine> Search<'a, E> {
             own_network: None,
             backoff: delays.build(),
             patience: FIRST_PATIENCE,
+            unanswered: None,
             waiting_for: None,
             asked: None,
             unfinished: false,
@@ -310,7 +315,10 @@ impl<'a, E: Engine> Search<'a, E> {
             return Ok(Round::Later(cause("the reaper's port is not published yet".into())));
         };
         let port = published.port;
-        match timeout(self.patience, self.register(&published)).await {
+        let patience = self.patience * u32::try_from(self.filters.len().max(1)).unwrap_or(u32::MAX);
+        let mut registration: Registration<'a, E::Stream> =
+            Box::pin(register(self.engine, self.filters, published));
+        match timeout(patience, &mut registration).await {
             Ok(Ok(stream)) => {
                 let created = self.created.as_deref() == Some(container.id.as_str());
                 Ok(Round::Acquired(Acquired { stream, container: container.id, created }))
@@ -318,24 +326,13 @@ impl<'a, E: Engine> Search<'a, E> {
             Ok(Err(error @ Error::FilterRefused { .. })) => Err(error),
             Ok(Err(error)) => Ok(Round::Later(Arc::new(error))),
             Err(_) => {
-                let waited = self.patience;
-                self.patience = LONGEST_PATIENCE.min(waited * 2);
-                Ok(Round::Later(cause(format!("the reaper did not answer on port {port} within {waited:?}"))))
+                self.unanswered = Some(registration);
+                self.patience = LONGEST_PATIENCE.min(self.patience * 2);
+                Ok(Round::Later(cause(format!(
+                    "the reaper did not answer on port {port} within {patience:?}"
+                ))))
             }
         }
-    }
-
-    async fn register(&self, reaper: &Published) -> Result<E::Stream> {
-        let port = reaper.port;
-        let failed = |source: Cause| Error::Engine { operation: format!("connect to port {port}"), source };
-        let mut stream = self.engine.dial(reaper).await.map_err(|error| failed(Arc::new(error)))?;
-        for filter in self.filters {
-            wire::register(&mut stream, filter).await.map_err(|error| match error {
-                WireError::Refused { answer } => Error::FilterRefused { filter: filter.to_string(), answer },
-                broken @ WireError::Broken(_) => failed(Arc::new(broken)),
-            })?;
-        }
-        Ok(stream)
     }
 
     /// Removes what a creation left that will not be finished by us.
@@ -374,6 +371,20 @@ impl<'a, E: Engine> Search<'a, E> {
         let source = self.last.take().unwrap_or_else(|| cause("the engine did not answer".into()));
         Error::Deadline { after, log, source }
     }
+}
+
+/// Connects to a reaper and returns once it has acknowledged every filter.
+async fn register<E: Engine>(engine: &E, filters: &[Filter], reaper: Published) -> Result<E::Stream> {
+    let port = reaper.port;
+    let failed = |source: Cause| Error::Engine { operation: format!("connect to port {port}"), source };
+    let mut stream = engine.dial(&reaper).await.map_err(|error| failed(Arc::new(error)))?;
+    for filter in filters {
+        wire::register(&mut stream, filter).await.map_err(|error| match error {
+            WireError::Refused { answer } => Error::FilterRefused { filter: filter.to_string(), answer },
+            broken @ WireError::Broken(_) => failed(Arc::new(broken)),
+        })?;
+    }
+    Ok(stream)
 }
 
 /// What was in the way, where no error says it.
