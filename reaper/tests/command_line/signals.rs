@@ -12,14 +12,18 @@ use crate::reaper;
 
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// A command that writes down each signal, and ends when it is told to. What it waits for is in the background, where
-/// a Ctrl-C is ignored, so that the trap is run at once and a second signal is not one with the first.
+/// A command that writes down each signal, and ends when it is told to, or when the test has gone with its log.
+///
+/// What it waits for is in the background, where a Ctrl-C is ignored, so that the trap is run at once and a second
+/// signal is not one with the first.
 fn traps(log: &str) -> String {
     let traps: String = ["INT", "TERM", "HUP", "QUIT"]
         .iter()
         .map(|name| format!("trap 'echo {name} >> {log}' {name}; "))
         .collect();
-    format!("{traps} echo $$ >> {log}; until test -e {log}.end; do sleep 0.2 & wait $!; done; exit 9")
+    format!(
+        "{traps} echo $$ >> {log}; until test -e {log}.end || ! test -e {log}; do sleep 0.2 & wait $!; done; exit 9"
+    )
 }
 
 /// The lines of the log, once there are as many.
