@@ -146,7 +146,7 @@ fn what_is_to_be_kept_stays() {
 }
 
 #[test]
-fn killed_with_its_command_it_leaves_nothing() {
+fn killed_it_leaves_nothing_though_its_command_goes_on() {
     let run = Run::unbuilt();
     let name = unique("killed");
     let ready = run.file("ready").to_string_lossy().into_owned();
