@@ -1,7 +1,7 @@
 //! `Reaper`, what a test holds, and the builder for those who set things by hand.
 
 use std::fmt;
-use std::sync::{Arc, Once, mpsc};
+use std::sync::{Arc, Once, OnceLock, mpsc};
 use std::time::Duration;
 
 use crate::config::{Config, Found, Keep, Run};
@@ -21,7 +21,9 @@ use crate::state;
 #[derive(Clone)]
 pub struct Reaper {
     session: SessionId,
-    labels: Arc<Labels>,
+    /// Made when they are first asked for: whoever made a thing is read from files.
+    labels: Arc<OnceLock<Labels>>,
+    config: Arc<Config>,
     /// None where the reaper is switched off.
     connection: Option<Arc<Connection>>,
 }
@@ -58,7 +60,14 @@ impl Reaper {
     /// The labels that everything a test creates has to carry.
     #[must_use]
     pub fn labels(&self) -> &Labels {
-        &self.labels
+        self.labels.get_or_init(|| {
+            let labels = Labels::new(&self.session, Owner::of(&self.session, &self.config));
+            match (self.config.keep, self.connection.as_deref().map(Connection::keep_mark)) {
+                (Keep::OnFailure, Some(Some(mark))) => labels.kept(mark.to_owned()),
+                (Keep::Always, Some(_)) => labels.kept("always".to_owned()),
+                _ => labels,
+            }
+        })
     }
 
     /// The session this process belongs to.
@@ -139,18 +148,11 @@ impl Reaper {
         let config = Config::load().ok()?;
         let session = session::resolve(&config).ok()?;
         let connection = connection::current(&session)?;
-        Some(Self::with(session, &config, Some(connection)))
+        Some(Self::with(session, Arc::new(config), Some(connection)))
     }
 
-    fn with(session: SessionId, config: &Config, connection: Option<Arc<Connection>>) -> Self {
-        let labels = Labels::new(&session, Owner::of(&session, config));
-        let labels = match (config.keep, connection.as_deref().and_then(Connection::keep_mark)) {
-            (Keep::OnFailure, Some(mark)) => labels.kept(mark.to_owned()),
-            (Keep::Always, _) if connection.is_some() => labels.kept("always".to_owned()),
-            _ => labels,
-        };
-        let labels = Arc::new(labels);
-        Self { session, labels, connection }
+    fn with(session: SessionId, config: Arc<Config>, connection: Option<Arc<Connection>>) -> Self {
+        Self { session, labels: Arc::default(), config, connection }
     }
 }
 
@@ -260,15 +262,15 @@ impl Builder {
         let session = session::resolve(&config)?;
         if config.disabled {
             warn_disabled();
-            answer(Ok(Reaper::with(session, &config, None)));
+            answer(Ok(Reaper::with(session, Arc::new(config), None)));
             return Ok(());
         }
         if config.keep != Keep::Nothing {
             announce_kept(&session, config.keep);
         }
-        let (named, settings) = (session.clone(), config.clone());
+        let (named, settings) = (session.clone(), Arc::new(config.clone()));
         let waiter = move |outcome: Result<Arc<Connection>>| {
-            answer(outcome.map(|connection| Reaper::with(named, &settings, Some(connection))));
+            answer(outcome.map(|connection| Reaper::with(named, settings, Some(connection))));
         };
         connection::request(session, config, Box::new(waiter));
         Ok(())

@@ -103,9 +103,8 @@ pub(crate) fn remember() {
 
 fn at_load() -> &'static AtLoad {
     AT_LOAD.get_or_init(|| {
-        let variable =
-            |name| platform::variable_at_start(name).filter(|value: &String| !value.trim().is_empty());
-        let (given, nextest_run) = (variable(GIVEN), variable(NEXTEST_RUN));
+        let variables = platform::variables_at_start([GIVEN, NEXTEST_RUN]);
+        let [given, nextest_run] = variables.map(|value| value.filter(|value| !value.trim().is_empty()));
         let needed = given.is_none() && nextest_run.is_none();
         AtLoad { ancestor: if needed { runner() } else { None }, given, nextest_run }
     })

@@ -14,14 +14,22 @@ pub(crate) use std::os::unix::process::parent_id;
 /// The kernel can be asked at any time for the variables that a process was started with.
 pub(crate) const KEEPS_VARIABLES: bool = true;
 
-/// A variable as it was when this process was started, whatever has been set since.
-pub(crate) fn variable_at_start(name: &str) -> Option<String> {
+/// Variables as they were when this process was started, whatever has been set since.
+pub(crate) fn variables_at_start<const N: usize>(names: [&str; N]) -> [Option<String>; N] {
     // Not to be read by a process that the kernel protects from its own user.
-    let Ok(variables) = fs::read("/proc/self/environ") else { return std::env::var(name).ok() };
-    let mut values = variables
-        .split(|byte| *byte == 0)
-        .filter_map(|variable| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"="));
-    String::from_utf8(values.next()?.to_vec()).ok()
+    let Ok(variables) = fs::read("/proc/self/environ") else {
+        return names.map(|name| std::env::var(name).ok());
+    };
+    let mut found = [const { None }; N];
+    for variable in variables.split(|byte| *byte == 0) {
+        let value = |name: &str| variable.strip_prefix(name.as_bytes())?.strip_prefix(b"=");
+        for (name, found) in names.iter().zip(&mut found) {
+            if found.is_none() {
+                *found = value(name).and_then(|value| String::from_utf8(value.to_vec()).ok());
+            }
+        }
+    }
+    found
 }
 
 /// Names the current boot, within which pids and start times mean something.

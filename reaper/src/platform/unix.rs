@@ -22,9 +22,9 @@ pub(crate) use std::os::unix::process::parent_id;
 /// What a process was started with is known only until it changes its own variables.
 pub(crate) const KEEPS_VARIABLES: bool = false;
 
-/// A variable as it was when this process was started, if it is asked for in time.
-pub(crate) fn variable_at_start(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+/// Variables as they were when this process was started, if they are asked for in time.
+pub(crate) fn variables_at_start<const N: usize>(names: [&str; N]) -> [Option<String>; N] {
+    names.map(|name| std::env::var(name).ok())
 }
 
 /// Names the current boot, within which pids and start times mean something.
