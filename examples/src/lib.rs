@@ -1,6 +1,7 @@
 //! The services that the examples start: real ones, [`postgres`] and [`redis`], which `cargo xtask images` brings to
 //! the engine, and a very small database in an image of its own, for those that need nothing but a container.
 
+pub mod compose;
 pub mod container;
 pub mod orders;
 pub mod postgres;

@@ -47,6 +47,8 @@ const RELEASED_WITHIN: Duration = Duration::from_secs(5);
 pub(crate) struct Connection {
     /// The engine's endpoint, for people.
     pub(crate) endpoint: String,
+    /// The engine, for whoever works on it besides.
+    pub(crate) engine: Endpoint,
     line: Arc<Mutex<Line>>,
     requests: UnboundedSender<Request>,
     /// With `REAPER_KEEP=on-failure`: what is created over this connection, registered if all goes well.
@@ -161,6 +163,7 @@ fn hold(session: SessionId, config: Config) {
         let (requests, mut requested) = unbounded_channel();
         let connection = Arc::new(Connection {
             endpoint: supervisor.plan.endpoint.place.to_string(),
+            engine: supervisor.plan.endpoint.clone(),
             line: Arc::clone(&supervisor.line),
             requests,
             passing: passing(&supervisor.plan),

@@ -196,6 +196,13 @@ pub enum Error {
         source: Arc<std::io::Error>,
     },
 
+    /// The operating system gave no thread or runtime for work on the engine.
+    #[error("failed to run the thread that works on the engine")]
+    Worker {
+        /// What the operating system said.
+        source: Arc<std::io::Error>,
+    },
+
     /// The operating system gave no thread or runtime for the connection.
     #[error("failed to start the thread that holds the connection to the reaper")]
     Thread {

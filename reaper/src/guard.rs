@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::config::{Config, Found, Keep, Run};
 use crate::connection::{self, Answer, Connection};
+use crate::engine::discover::{Endpoint, discover};
 use crate::error::Result;
 use crate::labels::{Filter, Labels, SESSION};
 use crate::owner::Owner;
@@ -149,6 +150,11 @@ impl Reaper {
         let session = session::resolve(&config).ok()?;
         let connection = connection::current(&session)?;
         Some(Self::with(session, Arc::new(config), Some(connection)))
+    }
+
+    /// The engine on which the session's reaper runs, or would.
+    pub(crate) fn engine(&self) -> Result<Endpoint> {
+        self.connection.as_deref().map_or_else(|| discover(&self.config), |found| Ok(found.engine.clone()))
     }
 
     fn with(session: SessionId, config: Arc<Config>, connection: Option<Arc<Connection>>) -> Self {

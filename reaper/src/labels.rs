@@ -28,6 +28,8 @@ pub const RYUK: &str = "org.testcontainers.ryuk";
 pub const RUNNER: &str = "test-reaper.runner";
 /// The process that created a resource, written like [`RUNNER`].
 pub const PROCESS: &str = "test-reaper.process";
+/// On a network of [`crate::Reaper::network`]: the name by which it was asked for.
+pub const NETWORK: &str = "test-reaper.network";
 /// Marks what is to stay for debugging (`REAPER_KEEP`): `always`, or `on-failure.` and a mark of the tests that
 /// decide it.
 pub const KEEP: &str = "test-reaper.keep";

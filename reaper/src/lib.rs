@@ -65,7 +65,7 @@
 //!
 //! # testcontainers
 //!
-//! Any of its releases takes the labels:
+//! Any of its releases takes the labels, with nothing switched on here:
 //!
 //! ```no_run
 //! use reaper::{Reaper, with_reaper};
@@ -81,8 +81,26 @@
 //! # }
 //! ```
 //!
-//! So does bollard, as a map, `Some(reaper.labels().into())`, and the docker CLI, as above. Its networks carry no labels:
-//! create the network with labels before, or name them by a label of their own with [`Reaper::also`].
+//! So does bollard, as a map, `Some(reaper.labels().into())`, and the docker CLI, as above. The networks of
+//! testcontainers carry no labels: [`Reaper::network`] has one that does, whose name it takes.
+//!
+//! # Compose
+//!
+//! What compose creates carries its project's label, so the reaper is told of that, before anything is started:
+//!
+//! ```
+//! use std::process::Command;
+//!
+//! use reaper::{Filter, Reaper, with_reaper};
+//!
+//! #[with_reaper]
+//! fn orders_are_kept(reaper: Reaper) -> Result<(), Box<dyn std::error::Error>> {
+//!     let project = format!("orders-{}", std::process::id());
+//!     reaper.also(Filter::label("com.docker.compose.project", &project)?)?;
+//!     Command::new("docker").args(["compose", "-p", &project, "up", "--detach"]).status()?;
+//!     Ok(())
+//! }
+//! ```
 //!
 //! # Once per run
 //!
@@ -177,6 +195,7 @@ mod guard;
 mod image;
 mod keeper;
 pub mod labels;
+mod network;
 mod outcome;
 mod owner;
 mod percent;
@@ -193,10 +212,12 @@ mod spec;
 mod state;
 mod sweep;
 mod wire;
+mod worker;
 
 pub use crate::error::{Attempt, Error, Result};
 pub use crate::guard::{Builder, Reaper};
 pub use crate::labels::{Filter, Labels};
+pub use crate::network::Network;
 pub use crate::reap::Reaped;
 pub use crate::runtime::current;
 pub use crate::session::SessionId;

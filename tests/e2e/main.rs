@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
 mod attach;
+mod composed;
 mod crowd;
 mod ends;
 mod keep;

@@ -105,15 +105,21 @@ impl Engine {
     /// The containers of a session, the reaper's among them.
     #[must_use]
     pub fn containers(&self, session: &str) -> Vec<Value> {
-        self.list("/containers/json?all=1&filters=", session)
+        self.list("/containers/json?all=1&filters=", SESSION, session)
     }
 
     /// Everything that carries the session's label, sorted: `kind name-or-id`.
     #[must_use]
     pub fn resources(&self, session: &str) -> Vec<String> {
+        self.labelled(SESSION, session)
+    }
+
+    /// The same for any label.
+    #[must_use]
+    pub fn labelled(&self, key: &str, value: &str) -> Vec<String> {
         let of = |kind: &str, path: &str, name: &str| -> Vec<String> {
             let named = |item: &Value| format!("{kind} {}", item[name].as_str().unwrap_or("?"));
-            self.list(path, session).iter().map(named).collect()
+            self.list(path, key, value).iter().map(named).collect()
         };
         let mut all = of("container", "/containers/json?all=1&filters=", "Id");
         all.extend(of("network", "/networks?filters=", "Name"));
@@ -171,8 +177,8 @@ impl Engine {
         Ok((status, answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned())))
     }
 
-    fn list(&self, path: &str, session: &str) -> Vec<Value> {
-        let filter = format!("{{\"label\":[\"{SESSION}={session}\"]}}");
+    fn list(&self, path: &str, key: &str, value: &str) -> Vec<Value> {
+        let filter = format!("{{\"label\":[\"{key}={value}\"]}}");
         let encoded: String = filter.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let (status, body) = self.request("GET", &format!("{path}{encoded}"), &Value::Null);
         assert_eq!(status, 200, "{body}");

@@ -6,8 +6,9 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The way of the data: a module imports from those before it. `ARCHITECTURE.md` has the same as a picture.
-const ORDER: [&str; 28] = [
+const ORDER: [&str; 30] = [
     "error",
+    "worker",
     "outcome",
     "percent",
     "duration",
@@ -30,6 +31,7 @@ const ORDER: [&str; 28] = [
     "connection",
     "guard",
     "shared",
+    "network",
     "runner",
     "runtime",
     "fixtures",

@@ -6,9 +6,14 @@ use std::time::{Duration, Instant};
 
 use crate::engine;
 
-/// What the tests with an engine of their own take besides, and the Debian packages it is in. That they also
-/// take root is left to them to say: the other tests run without.
-const NETWORK: [(&str, &str); 3] = [("ip", "iproute2"), ("iptables", "iptables"), ("unshare", "util-linux")];
+/// What some tests take besides, and the Debian packages it is in: those with an engine of their own, and those with a
+/// compose project. That the first also take root is left to them to say: the other tests run without.
+const FURTHER: [(&str, &str); 4] = [
+    ("ip", "iproute2"),
+    ("iptables", "iptables"),
+    ("unshare", "util-linux"),
+    ("docker-compose", "docker-compose"),
+];
 
 const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -48,10 +53,11 @@ fn require_subcommand(name: &str, takes: &str, install: bool) -> Result<(), Stri
     run(Command::new("cargo").args(["install", &package, "--locked"]))
 }
 
-/// The same for all tests, some of which make networks and an engine of their own.
+/// The same for all tests, some of which make networks and an engine of their own, or compose projects.
 pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
     require(install)?;
-    let missing: Vec<_> = NETWORK.into_iter().filter(|(program, _)| !is_there(program)).collect();
+    let missing: Vec<_> =
+        FURTHER.into_iter().filter(|(program, _)| !is_there(program) && !is_plugin(program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -60,7 +66,7 @@ pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
     let (programs, packages) = (programs.join(", "), packages.join(" "));
     if !install || !is_debian_as_root() {
         return Err(format!(
-            "some tests make a network of their own, and {programs} is missing; install it, on Debian or Ubuntu \
+            "some tests need {programs}, which is missing; install it, on Debian or Ubuntu \
              as root with --setup or `apt-get install {packages}`"
         ));
     }
@@ -80,6 +86,13 @@ fn is_debian_as_root() -> bool {
 fn is_there(program: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path).any(|folder| folder.join(program).exists())
+}
+
+/// What the docker command may have as a plugin, in place of the program.
+fn is_plugin(program: &str) -> bool {
+    program
+        .strip_prefix("docker-")
+        .is_some_and(|name| succeeds(Command::new("docker").args([name, "version"])))
 }
 
 fn install_engine() -> Result<(), String> {

@@ -147,7 +147,7 @@ impl Engine for BollardEngine {
         };
         match self.docker()?.create_network(request).await {
             Ok(created) => Ok(created.id),
-            Err(error) => Err(failed("create a network for the reaper", error)),
+            Err(error) => Err(failed(&format!("create the network {name}"), error)),
         }
     }
 

@@ -6,11 +6,15 @@
 //! the answer ends with the connection and is never chunked.
 
 use std::io;
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::discover::Place;
+
+/// Removing a container waits for its processes.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What the engine answered.
 #[derive(Debug)]
@@ -49,6 +53,12 @@ async fn send(place: &Place, request: String) -> io::Result<Answer> {
         Place::Tcp(address) => exchange(TcpStream::connect(address).await?, &request).await?,
     };
     read(&answer)
+}
+
+/// [`ask`], for those who have no deadline of their own.
+pub(super) async fn bounded(place: &Place, method: &str, path: &str) -> io::Result<Answer> {
+    let answer = tokio::time::timeout(REQUEST_TIMEOUT, ask(place, method, path)).await;
+    answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 async fn exchange(mut engine: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> io::Result<Vec<u8>> {

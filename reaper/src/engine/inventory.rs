@@ -14,13 +14,10 @@ use serde_json::Value;
 
 use super::State;
 use super::discover::Place;
-use super::http::{Answer, ask, invalid};
+use super::http::{Answer, bounded, invalid};
 use super::moment::moment;
 use crate::labels::RYUK;
 use crate::percent;
-
-/// Removing a container waits for its processes.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A kind of thing that an engine keeps, in the order in which one lets go of the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -131,11 +128,6 @@ impl Inventory for Place {
             Err(error) => Removal::Failed(error),
         }
     }
-}
-
-async fn bounded(place: &Place, method: &str, path: &str) -> io::Result<Answer> {
-    let answer = tokio::time::timeout(REQUEST_TIMEOUT, ask(place, method, path)).await;
-    answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
 fn says(answer: &Answer, words: &str) -> bool {

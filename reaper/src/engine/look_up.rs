@@ -7,12 +7,22 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::discover::Place;
-use super::http::{Answer, ask, invalid};
+use super::http::{Answer, ask, bounded, invalid};
 use super::{Container, Published, RYUK_PORT_NAME, State};
 
 /// Finds a container by its exact name.
 pub(crate) async fn look_up(place: &Place, name: &str) -> io::Result<Option<Container>> {
     container(&ask(place, "GET", &format!("/containers/{name}/json")).await?)
+}
+
+/// Whether a network of this id is there.
+pub(crate) async fn has_network(place: &Place, id: &str) -> io::Result<bool> {
+    let answer = bounded(place, "GET", &format!("/networks/{id}")).await?;
+    match answer.status {
+        200 => Ok(true),
+        404 => Ok(false),
+        _ => Err(answer.unusable()),
+    }
 }
 
 fn container(answer: &Answer) -> io::Result<Option<Container>> {

@@ -13,7 +13,7 @@ pub(crate) mod discover;
 pub(crate) mod fake;
 mod http;
 pub(crate) mod inventory;
-mod look_up;
+pub(crate) mod look_up;
 mod moment;
 #[cfg(test)]
 pub(crate) mod shelf;

@@ -76,25 +76,35 @@ enum Event {
 
 /// Asks for the value, under any async runtime or none.
 pub(super) async fn claim(reaper: &Reaper, key: &str) -> Result<Claim> {
+    claim_unless(reaper, key, None).await
+}
+
+/// The same for a value that is not this one, of which the caller knows that it is worth nothing any more.
+pub(super) async fn claim_unless(reaper: &Reaper, key: &str, worthless: Option<Made>) -> Result<Claim> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
-    let _asking = ask(reaper, key, move |outcome| drop(sender.send(outcome)))?;
+    let _asking = ask(reaper, key, worthless, move |outcome| drop(sender.send(outcome)))?;
     receiver.await.unwrap_or_else(|_| Err(panicked(key)))
 }
 
 /// The same for a caller who can wait.
 pub(super) fn claim_blocking(reaper: &Reaper, key: &str) -> Result<Claim> {
     let (sender, receiver) = channel();
-    let _asking = ask(reaper, key, move |outcome| drop(sender.send(outcome)))?;
+    let _asking = ask(reaper, key, None, move |outcome| drop(sender.send(outcome)))?;
     receiver.recv().unwrap_or_else(|_| Err(panicked(key)))
 }
 
 /// Starts the claim's thread, which calls `answer` once. A turn that nobody takes any more is dropped with it.
-fn ask(reaper: &Reaper, key: &str, answer: impl FnOnce(Result<Claim>) + Send + 'static) -> Result<Asking> {
+fn ask(
+    reaper: &Reaper,
+    key: &str,
+    worthless: Option<Made>,
+    answer: impl FnOnce(Result<Claim>) + Send + 'static,
+) -> Result<Asking> {
     if key.is_empty() {
         return Err(entry::failed(key, std::io::Error::other("the key is empty")));
     }
-    let claimant =
-        Claimant { reaper: reaper.clone(), key: key.to_owned(), config: Config::load()?, who: who() };
+    let config = Config::load()?;
+    let claimant = Claimant { reaper: reaper.clone(), key: key.to_owned(), worthless, config, who: who() };
     let (events, received) = channel();
     let asking = Asking(events.clone());
     let work = move || {
@@ -112,6 +122,7 @@ fn ask(reaper: &Reaper, key: &str, answer: impl FnOnce(Result<Claim>) + Send + '
 struct Claimant {
     reaper: Reaper,
     key: String,
+    worthless: Option<Made>,
     config: Config,
     who: String,
 }
@@ -120,11 +131,11 @@ impl Claimant {
     fn claim(&self, events: &Sender<Event>, received: &Receiver<Event>) -> Result<Claim> {
         let folder = self.folder()?;
         let entry = Entry::new(&folder, &self.key);
-        if let Some(made) = entry.read()?.filter(|made| made.guarded == self.guarded()) {
+        if let Some(made) = self.read(&entry)?.filter(|made| made.guarded == self.guarded()) {
             return Ok(Claim::Made(made));
         }
         let lock = self.lock(&entry, events, received)?;
-        if let Some(made) = entry.read()? {
+        if let Some(made) = self.read(&entry)? {
             if made.guarded != self.guarded() {
                 // Either it was made under a reaper that is gone, or ours is gone and we do not know yet.
                 self.ask_the_reaper()?;
@@ -134,6 +145,10 @@ impl Claimant {
             }
         }
         Ok(Claim::Turn(Turn { entry, guarded: self.guarded(), _lock: lock }))
+    }
+
+    fn read(&self, entry: &Entry) -> Result<Option<Made>> {
+        Ok(entry.read()?.filter(|made| self.worthless.as_ref() != Some(made)))
     }
 
     /// Waits for a word from the reaper, and so for another where it is gone.

@@ -45,7 +45,7 @@ struct Header {
 }
 
 /// A value as it was found, still to be read.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Made {
     pub(super) guarded: Guarded,
     kind: Kind,

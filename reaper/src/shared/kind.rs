@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 /// A type as a binary knows it.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Kind {
     pub(super) name: String,
     /// The crate that the binary is made of.

@@ -17,7 +17,7 @@ use std::sync::Arc;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::claim::{Claim, claim, claim_blocking};
+use self::claim::{Claim, claim, claim_blocking, claim_unless};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
 
@@ -139,6 +139,40 @@ where
         Claim::Turn(turn) => {
             let value = init().map_err(Failure::Init)?;
             turn.keep(&value).map_err(Failure::Ours)
+        }
+    }
+}
+
+/// What a value stands for, attached to: made here if nobody has, and made again if it is gone.
+///
+/// `attach` looks for it, and gives nothing when it is gone. Whoever finds so asks for any value but that one, so
+/// of many who find it at once, one makes the next.
+pub(crate) async fn attached<T, A, F, G>(
+    reaper: &Reaper,
+    key: &str,
+    attach: impl Fn(T) -> F,
+    init: impl FnOnce() -> G,
+) -> Result<A>
+where
+    T: Serialize + DeserializeOwned,
+    F: Future<Output = Result<Option<A>>>,
+    G: Future<Output = Result<(T, A)>>,
+{
+    let mut worthless = None;
+    loop {
+        match claim_unless(reaper, key, worthless.take()).await? {
+            Claim::Made(made) => {
+                if let Some(attached) = attach(made.decode(key)?).await? {
+                    return Ok(attached);
+                }
+                tracing::info!(key, "what a shared value stands for is gone, and is made anew");
+                worthless = Some(made);
+            }
+            Claim::Turn(turn) => {
+                let (value, attached) = init().await?;
+                turn.keep(&value)?;
+                return Ok(attached);
+            }
         }
     }
 }
