@@ -38,6 +38,7 @@ pub(crate) fn engine(install: bool) -> Result<(), String> {
 
 /// What `fuzz` needs, which is no engine.
 pub(crate) fn require_fuzzer(install: bool) -> Result<(), String> {
+    require_programs(&[("c++", "g++")], "libFuzzer is built from source", install)?;
     require_subcommand("fuzz", "a minute", install)
 }
 
@@ -56,8 +57,17 @@ fn require_subcommand(name: &str, takes: &str, install: bool) -> Result<(), Stri
 /// The same for all tests, some of which make networks and an engine of their own, or compose projects.
 pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
     require(install)?;
+    require_programs(
+        &FURTHER,
+        "some tests make an engine, networks or a compose project of their own",
+        install,
+    )
+}
+
+/// Programs, each with the Debian package that has it.
+fn require_programs(programs: &[(&str, &str)], why: &str, install: bool) -> Result<(), String> {
     let missing: Vec<_> =
-        FURTHER.into_iter().filter(|(program, _)| !is_there(program) && !is_plugin(program)).collect();
+        programs.iter().filter(|(program, _)| !is_there(program) && !is_plugin(program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -66,8 +76,8 @@ pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
     let (programs, packages) = (programs.join(", "), packages.join(" "));
     if !install || !is_debian_as_root() {
         return Err(format!(
-            "some tests need {programs}, which is missing; install it, on Debian or Ubuntu \
-             as root with --setup or `apt-get install {packages}`"
+            "{why}, and {programs} is missing; install it, on Debian or Ubuntu as root with --setup or \
+             `apt-get install {packages}`"
         ));
     }
     println!("==> {programs} is missing: installing {packages}");
