@@ -42,7 +42,9 @@ fn processes_that_ask_for_a_network_at_once_have_one_and_it_goes() {
         .map(|number| test(&run, "network", &session, &format!("member::_number_{number}_{number}")))
         .map(|mut member| Process::start(&mut member))
         .collect();
-    members.into_iter().for_each(|member| drop(member.succeed()));
+    for member in members {
+        member.succeed();
+    }
     let ids: BTreeSet<_> = records(&run, "member").into_iter().map(|record| record.container).collect();
     assert_eq!(ids, [held.container.clone()].into());
     assert_eq!(networks(&session).len(), 1, "{:?}", networks(&session));
