@@ -8,6 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
+use futures_util::future::join_all;
+
 use crate::config::Sweep;
 use crate::engine::inventory::{Inventory, Kind, Removal, Resource};
 use crate::labels::{Filter, KEEP, PROCESS, RUNNER, SESSION};
@@ -29,8 +31,10 @@ pub(crate) async fn look<I: Inventory>(engine: &I, session: &str, sweep: Sweep) 
         return Ok(Orphans::default());
     }
     let mut sessions: BTreeMap<String, Vec<Resource>> = BTreeMap::new();
-    for kind in Kind::ALL {
-        for resource in engine.list(kind, &[RUNNER.to_owned()]).await? {
+    let marked = [RUNNER.to_owned()];
+    // At once, since the test that created the reaper waits for it.
+    for listed in join_all(Kind::ALL.map(|kind| engine.list(kind, &marked))).await {
+        for resource in listed? {
             if let Some(of) = resource.labels.get(SESSION).filter(|of| *of != session) {
                 sessions.entry(of.clone()).or_default().push(resource);
             }
