@@ -196,6 +196,42 @@ pub enum Error {
         source: Arc<std::io::Error>,
     },
 
+    /// A shared container was asked for as another specification than it has: use the same, or a key for each.
+    #[error(
+        "the shared container {key:?} was made of another specification; give each a key of its own{}",
+        differing(.differences)
+    )]
+    SharedSpec {
+        /// The container's key.
+        key: String,
+        /// Where the two differ, with both sides.
+        differences: Vec<String>,
+    },
+
+    /// A container ended, or was not ready in time: its log says why, or allow it more with `with_ready_within`.
+    #[error("the shared container {key:?} ({id}) is not ready: {problem}{}", container_says(.log))]
+    ContainerNotReady {
+        /// The container's key.
+        key: String,
+        /// The engine's id of it; it has been removed, unless `REAPER_KEEP` keeps it.
+        id: String,
+        /// What was waited for at last.
+        problem: String,
+        /// The last lines of its log.
+        log: Vec<String>,
+    },
+
+    /// A port of a shared container is not published: name it in the specification.
+    #[error("the container {id} publishes no port {port}/tcp; published: {}", .published.join(", "))]
+    NotPublished {
+        /// The container's id.
+        id: String,
+        /// The port that was asked for.
+        port: u16,
+        /// The ports that are published.
+        published: Vec<String>,
+    },
+
     /// The operating system gave no thread or runtime for work on the engine.
     #[error("failed to run the thread that works on the engine")]
     Worker {
@@ -258,6 +294,14 @@ fn lines(left: &[String]) -> String {
 
 fn tried(attempts: &[Attempt]) -> String {
     attempts.iter().map(|attempt| format!("\n  tried {attempt}")).collect()
+}
+
+fn differing(differences: &[String]) -> String {
+    differences.iter().map(|difference| format!("\n  differs in {difference}")).collect()
+}
+
+fn container_says(log: &[String]) -> String {
+    log.iter().map(|line| format!("\n  container says: {line}")).collect()
 }
 
 fn log_lines(log: &[String]) -> String {

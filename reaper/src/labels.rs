@@ -34,6 +34,12 @@ pub const NETWORK: &str = "test-reaper.network";
 /// decide it.
 pub const KEEP: &str = "test-reaper.keep";
 
+/// Whether a label is one that every resource of a session gets, with a value for each process.
+#[cfg(feature = "bollard")]
+pub(crate) fn is_ours(key: &str) -> bool {
+    [MANAGED, LANGUAGE, VERSION, SESSION, RUNNER, PROCESS, KEEP].contains(&key)
+}
+
 /// The labels for everything a test creates, to be had from a live [`crate::Reaper`] only.
 ///
 /// Iterate over `&Labels` for pairs of `&str`, or turn it into the map that bollard and testcontainers take.

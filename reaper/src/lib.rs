@@ -121,6 +121,24 @@
 //!
 //! The value is what processes can tell each other: an address, an id, a password; whatever serde can write.
 //!
+//! Where it takes no more than a container, feature `bollard` has it ready: `Reaper::shared_container` starts it once,
+//! waits until it is ready, looks at it on each attach, and makes it again where it does not run any more:
+//!
+#![cfg_attr(feature = "bollard", doc = "```no_run")]
+#![cfg_attr(not(feature = "bollard"), doc = "```ignore")]
+//! use reaper::bollard::models::ContainerCreateBody;
+//! use reaper::{ContainerSpec, Reaper, with_reaper};
+//!
+//! #[with_reaper]
+//! async fn orders_are_cached(reaper: Reaper) -> reaper::Result<()> {
+//!     let redis = ContainerCreateBody { image: Some("redis:7".into()), ..Default::default() };
+//!     let redis = reaper.shared_container("redis", ContainerSpec::new(redis).with_port(6379)).await?;
+//!     let address = redis.address(6379)?;
+//!     Ok(())
+//! }
+//! # fn main() {}
+//! ```
+//!
 //! [`#[shared]`](macro@shared) does the same for a function: whoever calls it, in whichever process, gets what its
 //! body returned the first time. With rstest's `#[fixture]`, above or below, it is a fixture:
 //!
@@ -175,7 +193,8 @@
 //! # Features
 //!
 //! `embedded` (default) compiles the reaper's own image in; `tokio` (default) lets `#[with_reaper]` alone run an
-//! `async fn`; `rstest` adds the fixtures; `ryuk-server` builds the embedded server as a program; `cli` builds the
+//! `async fn`; `rstest` adds the fixtures; `bollard` adds containers that a session shares, and re-exports bollard, by whose types
+//! they are described; `ryuk-server` builds the embedded server as a program; `cli` builds the
 //! command line `reaper`, and has what it needs besides this: [sessions](https://docs.rs/test-reaper/latest/reaper/sessions)
 //! on an engine, a [diagnosis](https://docs.rs/test-reaper/latest/reaper/diagnosis) of it, and
 //! [being a runner](https://docs.rs/test-reaper/latest/reaper/runner).
@@ -183,6 +202,8 @@
 mod acquire;
 mod config;
 mod connection;
+#[cfg(feature = "bollard")]
+mod container;
 #[cfg(feature = "cli")]
 pub mod diagnosis;
 #[path = "../ryuk/duration.rs"]
@@ -214,6 +235,11 @@ mod sweep;
 mod wire;
 mod worker;
 
+#[cfg(feature = "bollard")]
+pub use ::bollard;
+
+#[cfg(feature = "bollard")]
+pub use crate::container::{ContainerSpec, SharedContainer};
 pub use crate::error::{Attempt, Error, Result};
 pub use crate::guard::{Builder, Reaper};
 pub use crate::labels::{Filter, Labels};

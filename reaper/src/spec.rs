@@ -52,7 +52,6 @@ impl Plan {
 
     /// The reaper container, on the engine's usual network or on one of the session's own.
     pub(crate) fn container(&self, image: &Image, own_network: Option<&str>) -> ContainerSpec {
-        let publish_on = if self.endpoint.local { "127.0.0.1" } else { "" };
         ContainerSpec {
             name: self.name(),
             image: image.reference().to_owned(),
@@ -61,7 +60,7 @@ impl Plan {
             socket: self.endpoint.socket.clone(),
             network: own_network.unwrap_or(USUAL_NETWORK).to_owned(),
             further_networks: self.config.network.iter().cloned().collect(),
-            publish_on: publish_on.to_owned(),
+            publish_on: self.endpoint.publish_on().to_owned(),
             privileged: self.config.privileged,
             hardened: image.is_embedded() && !self.config.privileged,
         }

@@ -5,6 +5,7 @@
 
 mod attach;
 mod composed;
+mod containers;
 mod crowd;
 mod ends;
 mod keep;

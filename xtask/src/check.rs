@@ -3,7 +3,7 @@
 use crate::step::{Steps, cargo};
 
 /// The features of the library; each is linted alone.
-const FEATURES: [&str; 5] = ["embedded", "tokio", "rstest", "cli", "ryuk-server"];
+const FEATURES: [&str; 6] = ["embedded", "tokio", "bollard", "rstest", "cli", "ryuk-server"];
 
 /// All tests: of the library, the server, the macros, the examples, end to end, and the documentation's.
 pub(crate) fn test() -> Result<(), String> {

@@ -59,6 +59,49 @@ impl BollardEngine {
         Ok(self.docker.get_or_init(|| docker))
     }
 
+    /// Creates a container of a test's own, and pulls its image where that is missing; gives its id.
+    #[cfg(feature = "bollard")]
+    pub(crate) async fn create_container(&self, body: ContainerCreateBody) -> Result<String> {
+        let image = body.image.clone().unwrap_or_default();
+        let docker = self.docker()?;
+        let mut created = docker.create_container(None, body.clone()).await;
+        if matches!(&created, Err(error) if status(error) == Some(404)) {
+            self.pull(&image).await.map_err(|error| Error::Engine {
+                operation: format!("provide the image {image}"),
+                source: Arc::new(error),
+            })?;
+            created = docker.create_container(None, body).await;
+        }
+        created
+            .map(|created| created.id)
+            .map_err(|error| failed(&format!("create a container of {image}"), error))
+    }
+
+    /// Starts a container of a test's own.
+    #[cfg(feature = "bollard")]
+    pub(crate) async fn start_container(&self, id: &str) -> Result<()> {
+        let started = self.docker()?.start_container(id, None).await;
+        started.map_err(|error| failed(&format!("start the container {id}"), error))
+    }
+
+    /// Everything that a container wrote.
+    #[cfg(feature = "bollard")]
+    pub(crate) async fn whole_log(&self, id: &str) -> Result<Vec<String>> {
+        self.read_log(id, "all").await
+    }
+
+    async fn read_log(&self, id: &str, tail: &str) -> Result<Vec<String>> {
+        let options = LogsOptionsBuilder::default().stdout(true).stderr(true).tail(tail).build();
+        let chunks: Vec<_> = self
+            .docker()?
+            .logs(id, Some(options))
+            .try_collect()
+            .await
+            .map_err(|error| failed("read the log of a container", error))?;
+        let text: String = chunks.iter().map(ToString::to_string).collect();
+        Ok(text.lines().map(|line| line.trim_end().to_owned()).collect())
+    }
+
     async fn remove_with(&self, id: &str, options: RemoveContainerOptions) -> Result<()> {
         match self.docker()?.remove_container(id, Some(options)).await {
             Ok(()) => Ok(()),
@@ -127,16 +170,7 @@ impl Engine for BollardEngine {
     }
 
     async fn log(&self, id: &str, lines: usize) -> Result<Vec<String>> {
-        let options =
-            LogsOptionsBuilder::default().stdout(true).stderr(true).tail(&lines.to_string()).build();
-        let chunks: Vec<_> = self
-            .docker()?
-            .logs(id, Some(options))
-            .try_collect()
-            .await
-            .map_err(|error| failed("read the reaper's log", error))?;
-        let text: String = chunks.iter().map(ToString::to_string).collect();
-        Ok(text.lines().map(|line| line.trim_end().to_owned()).collect())
+        self.read_log(id, &lines.to_string()).await
     }
 
     async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<String> {

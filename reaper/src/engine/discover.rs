@@ -34,6 +34,13 @@ pub(crate) struct Endpoint {
     pub(crate) probed: bool,
 }
 
+impl Endpoint {
+    /// The address of the engine's host on which ports are published; empty for all of its addresses.
+    pub(crate) fn publish_on(&self) -> &'static str {
+        if self.local { "127.0.0.1" } else { "" }
+    }
+}
+
 /// Where an engine listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {

@@ -1,5 +1,7 @@
 //! The look-up: the one request that every test process makes on its way to the first line of its test.
 
+#[cfg(feature = "bollard")]
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::io;
 use std::net::IpAddr;
@@ -15,6 +17,18 @@ pub(crate) async fn look_up(place: &Place, name: &str) -> io::Result<Option<Cont
     container(&ask(place, "GET", &format!("/containers/{name}/json")).await?)
 }
 
+/// The published ports of a container by their names, like `80/tcp`, and where they are; none if it does not run.
+#[cfg(feature = "bollard")]
+pub(crate) async fn published(place: &Place, id: &str) -> io::Result<Option<BTreeMap<String, u16>>> {
+    let answer = bounded(place, "GET", &format!("/containers/{id}/json")).await?;
+    let Some(found) = found(&answer)? else { return Ok(None) };
+    if state(&found.state.status) != State::Running {
+        return Ok(None);
+    }
+    let ports = found.network_settings.ports.unwrap_or_default().into_iter();
+    Ok(Some(ports.filter_map(|(name, bindings)| Some((name, first(bindings.as_deref()?)?))).collect()))
+}
+
 /// Whether a network of this id is there.
 pub(crate) async fn has_network(place: &Place, id: &str) -> io::Result<bool> {
     let answer = bounded(place, "GET", &format!("/networks/{id}")).await?;
@@ -26,11 +40,14 @@ pub(crate) async fn has_network(place: &Place, id: &str) -> io::Result<bool> {
 }
 
 fn container(answer: &Answer) -> io::Result<Option<Container>> {
+    Ok(found(answer)?.map(Container::from))
+}
+
+fn found(answer: &Answer) -> io::Result<Option<Found>> {
     match answer.status {
         200 => {
-            let found = serde_json::from_slice::<Found>(&answer.body);
-            let found = found.map_err(|error| invalid(format!("the engine's answer has no use: {error}")))?;
-            Ok(Some(found.into()))
+            let found = serde_json::from_slice(&answer.body);
+            Ok(Some(found.map_err(|error| invalid(format!("the engine's answer has no use: {error}")))?))
         }
         404 => Ok(None),
         _ => Err(answer.unusable()),
@@ -90,7 +107,7 @@ impl From<Found> for Container {
         let FoundNetwork { ports, networks } = found.network_settings;
         let ports = ports.unwrap_or_default();
         let bindings = ports.get(RYUK_PORT_NAME).and_then(Option::as_deref).unwrap_or_default();
-        let port = bindings.iter().find_map(|binding| binding.host_port.parse().ok());
+        let port = first(bindings);
         let networks = networks.unwrap_or_default();
         let address = networks.values().find_map(|network| network.address.parse::<IpAddr>().ok());
         Self {
@@ -102,6 +119,11 @@ impl From<Found> for Container {
             published: port.map(|port| Published { port, address }),
         }
     }
+}
+
+/// The first place of a port that is published at several: the others are the same for other families of addresses.
+fn first(bindings: &[FoundBinding]) -> Option<u16> {
+    bindings.iter().find_map(|binding| binding.host_port.parse().ok())
 }
 
 fn state(status: &str) -> State {
