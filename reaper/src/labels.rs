@@ -35,7 +35,7 @@ pub const NETWORK: &str = "test-reaper.network";
 pub const KEEP: &str = "test-reaper.keep";
 
 /// Whether a label is one that every resource of a session gets, with a value for each process.
-#[cfg(feature = "bollard")]
+#[cfg(any(feature = "bollard", feature = "testcontainers"))]
 pub(crate) fn is_ours(key: &str) -> bool {
     [MANAGED, LANGUAGE, VERSION, SESSION, RUNNER, PROCESS, KEEP].contains(&key)
 }

@@ -193,16 +193,17 @@
 //! # Features
 //!
 //! `embedded` (default) compiles the reaper's own image in; `tokio` (default) lets `#[with_reaper]` alone run an
-//! `async fn`; `rstest` adds the fixtures; `bollard` adds containers that a session shares, and re-exports bollard, by whose types
-//! they are described; `ryuk-server` builds the embedded server as a program; `cli` builds the
-//! command line `reaper`, and has what it needs besides this: [sessions](https://docs.rs/test-reaper/latest/reaper/sessions)
-//! on an engine, a [diagnosis](https://docs.rs/test-reaper/latest/reaper/diagnosis) of it, and
-//! [being a runner](https://docs.rs/test-reaper/latest/reaper/runner).
+//! `async fn`; `rstest` adds the fixtures; `bollard` adds containers that a session shares, and re-exports bollard,
+//! by whose types they are described; `testcontainers` the same for its images, and `with_reaper` for their labels;
+//! `ryuk-server` builds the embedded server as a program; `cli` builds the command line `reaper`, and has what it
+//! needs besides this: [sessions](https://docs.rs/test-reaper/latest/reaper/sessions) on an engine, a
+//! [diagnosis](https://docs.rs/test-reaper/latest/reaper/diagnosis) of it, and [being a
+//! runner](https://docs.rs/test-reaper/latest/reaper/runner).
 
 mod acquire;
 mod config;
 mod connection;
-#[cfg(feature = "bollard")]
+#[cfg(any(feature = "bollard", feature = "testcontainers"))]
 mod container;
 #[cfg(feature = "cli")]
 pub mod diagnosis;
@@ -232,6 +233,8 @@ mod shared;
 mod spec;
 mod state;
 mod sweep;
+#[cfg(feature = "testcontainers")]
+pub mod testcontainers;
 mod wire;
 mod worker;
 
@@ -239,7 +242,9 @@ mod worker;
 pub use ::bollard;
 
 #[cfg(feature = "bollard")]
-pub use crate::container::{ContainerSpec, SharedContainer};
+pub use crate::container::ContainerSpec;
+#[cfg(any(feature = "bollard", feature = "testcontainers"))]
+pub use crate::container::SharedContainer;
 pub use crate::error::{Attempt, Error, Result};
 pub use crate::guard::{Builder, Reaper};
 pub use crate::labels::{Filter, Labels};

@@ -15,3 +15,4 @@ mod refusals;
 mod runs;
 mod shared;
 mod sweep;
+mod testcontainers;

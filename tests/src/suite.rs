@@ -1,9 +1,10 @@
-//! The crate in `fixtures/suite`, built once and run as a user would run it, in a clean environment.
+//! The crate in `fixtures/suite` and those beside it, built once and run as a user would run them, in a clean
+//! environment.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::until;
@@ -15,6 +16,7 @@ const FAILED: &str = "FAILED ";
 
 /// A folder for one run: the suite's log lies in it. Removed when dropped.
 pub struct Run {
+    package: &'static str,
     folder: tempfile::TempDir,
 }
 
@@ -43,8 +45,19 @@ impl Run {
     /// When there is no room for a temporary folder, or the suite does not build.
     #[must_use]
     pub fn new() -> Self {
-        binaries();
-        Self::unbuilt()
+        Self::of("suite")
+    }
+
+    /// The same for another of the packages in `fixtures`.
+    ///
+    /// # Panics
+    ///
+    /// As for [`Run::new`].
+    #[must_use]
+    pub fn of(package: &'static str) -> Self {
+        let run = Self { package, ..Self::unbuilt() };
+        run.with_binaries(|_| {});
+        run
     }
 
     /// The same for what needs none of the suite.
@@ -54,15 +67,24 @@ impl Run {
     /// When there is no room for a temporary folder.
     #[must_use]
     pub fn unbuilt() -> Self {
-        Self { folder: tempfile::tempdir().expect("a temporary folder") }
+        Self { package: "suite", folder: tempfile::tempdir().expect("a temporary folder") }
     }
 
     /// `cargo` with these arguments on the suite, with what it needs and nothing else in its environment.
     #[must_use]
     pub fn cargo(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("cargo");
-        command.args(arguments).args(["--locked", "--manifest-path"]).arg(folder().join("Cargo.toml"));
+        command.args(arguments).args(["--locked", "--manifest-path"]).arg(self.manifest());
         command.arg("--target-dir").arg(target());
+        self.clean(&mut command);
+        command
+    }
+
+    /// Everything that the package is built of, a line each: name and version.
+    #[must_use]
+    pub fn tree(&self) -> Command {
+        let mut command = Command::new("cargo");
+        command.args(["tree", "--locked", "--prefix", "none", "--manifest-path"]).arg(self.manifest());
         self.clean(&mut command);
         command
     }
@@ -74,7 +96,7 @@ impl Run {
     /// When there is none of that name.
     #[must_use]
     pub fn binary(&self, name: &str) -> Command {
-        let mut command = Command::new(&binaries()[name]);
+        let mut command = self.with_binaries(|binaries| Command::new(&binaries[name]));
         self.clean(&mut command);
         command
     }
@@ -120,6 +142,31 @@ impl Run {
     #[must_use]
     pub fn file(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
+    }
+
+    fn manifest(&self) -> PathBuf {
+        Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(self.package).join("Cargo.toml")
+    }
+
+    /// The package's test binaries by name, built if they are not.
+    fn with_binaries<T>(&self, take: impl FnOnce(&BTreeMap<String, PathBuf>) -> T) -> T {
+        static BUILT: Mutex<BTreeMap<&str, BTreeMap<String, PathBuf>>> = Mutex::new(BTreeMap::new());
+        // A build that failed has put nothing in.
+        let mut built = BUILT.lock().unwrap_or_else(PoisonError::into_inner);
+        take(built.entry(self.package).or_insert_with(|| self.build()))
+    }
+
+    fn build(&self) -> BTreeMap<String, PathBuf> {
+        let build = self.cargo(&["test", "--no-run", "--message-format", "json"]).output();
+        let output = build.expect("cargo starts");
+        assert!(output.status.success(), "{}", text(&output));
+        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+        let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        let executable = |message: serde_json::Value| {
+            let path = message["executable"].as_str()?.into();
+            Some((message["target"]["name"].as_str()?.to_owned(), path))
+        };
+        messages.filter_map(executable).collect()
     }
 
     fn log(&self) -> PathBuf {
@@ -230,29 +277,7 @@ pub fn signal(signal: &str, target: &str) {
     assert!(status.success(), "kill -s {signal} -- {target}: {status}");
 }
 
-fn folder() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/suite")
-}
-
 /// Beside the workspace's own, so that a second run has nothing to build.
 fn target() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/suite")
-}
-
-/// The test binaries by name.
-fn binaries() -> &'static BTreeMap<String, PathBuf> {
-    static BINARIES: OnceLock<BTreeMap<String, PathBuf>> = OnceLock::new();
-    BINARIES.get_or_init(|| {
-        let run = Run::unbuilt();
-        let build = run.cargo(&["test", "--no-run", "--message-format", "json"]).output();
-        let output = build.expect("cargo starts");
-        assert!(output.status.success(), "{}", text(&output));
-        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-        let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-        let executable = |message: serde_json::Value| {
-            let path = message["executable"].as_str()?.into();
-            Some((message["target"]["name"].as_str()?.to_owned(), path))
-        };
-        messages.filter_map(executable).collect()
-    })
 }

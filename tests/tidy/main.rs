@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// The way of the data: a module imports from those before it. `ARCHITECTURE.md` has the same as a picture.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 32] = [
     "error",
     "worker",
     "outcome",
@@ -33,6 +33,7 @@ const ORDER: [&str; 31] = [
     "shared",
     "network",
     "container",
+    "testcontainers",
     "runner",
     "runtime",
     "fixtures",

@@ -3,7 +3,8 @@
 use crate::step::{Steps, cargo};
 
 /// The features of the library; each is linted alone.
-const FEATURES: [&str; 6] = ["embedded", "tokio", "bollard", "rstest", "cli", "ryuk-server"];
+const FEATURES: [&str; 7] =
+    ["embedded", "tokio", "bollard", "rstest", "testcontainers", "cli", "ryuk-server"];
 
 /// All tests: of the library, the server, the macros, the examples, end to end, and the documentation's.
 pub(crate) fn test() -> Result<(), String> {

@@ -1,6 +1,6 @@
 //! The look-up: the one request that every test process makes on its way to the first line of its test.
 
-#[cfg(feature = "bollard")]
+#[cfg(any(feature = "bollard", feature = "testcontainers"))]
 use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::io;
@@ -18,7 +18,7 @@ pub(crate) async fn look_up(place: &Place, name: &str) -> io::Result<Option<Cont
 }
 
 /// The published ports of a container by their names, like `80/tcp`, and where they are; none if it does not run.
-#[cfg(feature = "bollard")]
+#[cfg(any(feature = "bollard", feature = "testcontainers"))]
 pub(crate) async fn published(place: &Place, id: &str) -> io::Result<Option<BTreeMap<String, u16>>> {
     let answer = bounded(place, "GET", &format!("/containers/{id}/json")).await?;
     let Some(found) = found(&answer)? else { return Ok(None) };

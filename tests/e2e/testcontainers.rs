@@ -1,0 +1,133 @@
+//! testcontainers as its users have it: two releases in packages of their own, each with its bollard, and what the
+//! library adds to the current one. Its own removing never comes to it here, since every process is killed.
+
+use std::collections::BTreeSet;
+use std::process::Command;
+use std::time::Duration;
+
+use reaper_tests::engine::{self, Engine};
+use reaper_tests::process::Process;
+use reaper_tests::suite::{Run, succeeded};
+use reaper_tests::until;
+use serde_json::Value;
+
+const GONE_WITHIN: Duration = Duration::from_secs(60);
+
+struct Package {
+    run: Run,
+    session: String,
+}
+
+impl Package {
+    fn new(package: &'static str, session: &str) -> Self {
+        let run = Run::of(package);
+        Engine::system().load(reaper_examples::ARCHIVE);
+        Self { run, session: format!("{session}-{}", std::process::id()) }
+    }
+
+    fn start(&self, binary: &str, test: &str) -> Process {
+        let mut command = self.run.binary(binary);
+        self.set(command.args(["--exact", test, "--include-ignored"]));
+        Process::start(&mut command)
+    }
+
+    fn set(&self, command: &mut Command) {
+        command.env("WORKLOAD", reaper_examples::IMAGE).env("TMPDIR", self.run.file(""));
+        command.env("TESTCONTAINERS_SESSION_ID", &self.session).env("RYUK_RECONNECTION_TIMEOUT", "1s");
+    }
+
+    /// The containers that are recorded under a name.
+    fn containers(&self, name: &str) -> BTreeSet<String> {
+        let records = self.run.records().into_iter().filter(|record| record.test == name);
+        records.map(|record| record.container).collect()
+    }
+
+    /// Which bollards the package is built with.
+    fn bollards(&self) -> BTreeSet<String> {
+        let tree = succeeded(&self.run.tree().output().unwrap());
+        let versions = tree.lines().filter_map(|line| line.strip_prefix("bollard v"));
+        versions.map(|version| version.split(' ').next().unwrap().to_owned()).collect()
+    }
+}
+
+fn is_running(container: &str) -> bool {
+    let found = engine::inspect(&format!("/containers/{container}/json"));
+    found.is_some_and(|found| found["State"]["Running"] == true)
+}
+
+/// Both runners, each killed with its container running.
+#[track_caller]
+fn labels_are_enough(package: &'static str, bollard: &str) {
+    let package = Package::new(package, "labels");
+    let bollards = package.bollards();
+    assert!(bollards.len() == 1 && bollards.first().unwrap().starts_with(bollard), "{bollards:?}");
+    let tests = ["asynchronous", "sync"].map(|test| (test, package.start("labels", test)));
+    let containers = tests.each_ref().map(|(test, _)| package.run.until_recorded(test).container);
+    assert!(containers.iter().all(|container| is_running(container)), "{containers:?}");
+    for (_, process) in tests {
+        process.kill();
+    }
+    engine::until_gone(&package.session, GONE_WITHIN);
+    assert!(containers.iter().all(|id| engine::inspect(&format!("/containers/{id}/json")).is_none()));
+}
+
+#[test]
+fn labels_are_enough_for_testcontainers_0_27_on_bollard_0_20() {
+    labels_are_enough("testcontainers-0.27", "0.20.");
+}
+
+#[test]
+fn labels_are_enough_for_testcontainers_0_28_on_bollard_0_21() {
+    labels_are_enough("testcontainers-0.28", "0.21.");
+}
+
+#[test]
+fn a_killed_test_leaves_neither_its_container_nor_the_network_that_it_is_on() {
+    let package = Package::new("testcontainers-0.28", "extension");
+    let tests = ["labelled", "labelled_blocking"].map(|test| (test, package.start("extension", test)));
+    let containers = tests.each_ref().map(|(test, _)| package.run.until_recorded(test).container);
+    let resources = engine::resources(&package.session);
+    for container in &containers {
+        assert!(resources.contains(&format!("container {container}")), "{resources:?}");
+    }
+    // The one that the library made, and testcontainers none beside it.
+    let networks: Vec<_> = resources.iter().filter_map(|found| found.strip_prefix("network ")).collect();
+    let on = engine::inspect(&format!("/containers/{}/json", containers[0])).unwrap();
+    let on: Vec<_> = on["NetworkSettings"]["Networks"].as_object().unwrap().keys().collect();
+    assert_eq!(on, networks);
+    for (_, process) in tests {
+        process.kill();
+    }
+    engine::until_gone(&package.session, GONE_WITHIN);
+}
+
+#[test]
+fn an_image_that_a_session_shares_outlives_the_process_that_started_it_and_goes_with_the_session() {
+    let package = Package::new("testcontainers-0.28", "image");
+    let holder = package.start("extension", "holds");
+    let _ = package.run.until_recorded("holds");
+    package.start("extension", "shared").succeed();
+    let first = package.containers("got");
+    assert!(first.len() == 1 && is_running(first.first().unwrap()), "{first:?}");
+    let members = ["shared", "shared_blocking", "shared"].map(|test| package.start("extension", test));
+    for member in members {
+        member.succeed();
+    }
+    package.start("extension", "disagrees").succeed();
+    assert_eq!(package.containers("got"), first);
+    // Killed, it is made again; from a test without a runtime this time.
+    let kill = format!("/containers/{}/kill", first.first().unwrap());
+    assert_eq!(engine::request("POST", &kill, &Value::Null).0, 204);
+    package.start("extension", "shared_blocking").succeed();
+    package.start("extension", "shared").succeed();
+    let all = package.containers("got");
+    assert_eq!(all.len(), 2, "{all:?}");
+    // What does not get ready is told, and does not stay.
+    package.start("extension", "fails").succeed();
+    until("what failed is gone", GONE_WITHIN, || {
+        let left = engine::containers(&package.session).len();
+        if left == 3 { Ok(()) } else { Err(format!("{left} containers")) }
+    });
+    holder.kill();
+    engine::until_gone(&package.session, GONE_WITHIN);
+}
