@@ -65,7 +65,7 @@
 //!
 //! # testcontainers
 //!
-//! Any of its releases takes the labels, with nothing switched on here:
+//! Any of its releases takes the labels, with nothing switched on here (0.23.2 is the first that takes any):
 //!
 //! ```no_run
 //! use reaper::{Reaper, with_reaper};
@@ -81,8 +81,11 @@
 //! # }
 //! ```
 //!
-//! So does bollard, as a map, `Some(reaper.labels().into())`, and the docker CLI, as above. The networks of
-//! testcontainers carry no labels: [`Reaper::network`] has one that does, whose name it takes.
+//! Feature `testcontainers` has `image.with_reaper(&reaper)` for the same, and `image.start_shared(&reaper, "redis")`
+//! for a container that the whole run shares. The networks of testcontainers carry no labels: [`Reaper::network`] has
+//! one that does, whose name it takes.
+//!
+//! bollard takes the labels as a map, `Some(reaper.labels().into())`, and the docker CLI as above.
 //!
 //! # Compose
 //!
