@@ -14,11 +14,13 @@ use crate::step::cargo;
 
 const SESSION: &str = "org.testcontainers.sessionId";
 const REAPER: &str = "org.testcontainers.reaper";
+/// Begins with the pid of the runner whose tests made a container.
+const RUNNER: &str = "test-reaper.runner";
 /// The label under which the example that waits to be killed writes its pid.
 const VICTIM: &str = "example.killed.pid";
 /// The examples that need nothing but an engine; the others want `cargo xtask images` first.
 const ONLY: &str = "not binary(/postgres|redis/)";
-/// The server's reconnection timeout is 10 s; removing takes a moment more.
+/// Some two seconds are usual: the reaper's timeout of one, and the removing.
 const GONE_WITHIN: Duration = Duration::from_secs(40);
 
 pub(crate) fn run() -> Result<(), String> {
@@ -31,7 +33,6 @@ pub(crate) fn run() -> Result<(), String> {
     if !status.is_ok_and(|status| status.success()) {
         return Err("the examples do not build; see `cargo nextest run -p reaper-examples`".into());
     }
-    let before = ids(&engine::containers(SESSION)?);
     println!("==> cargo nextest run -p reaper-examples --run-ignored all -E '{ONLY}'");
     println!(
         "    one of these tests will be killed with SIGKILL, so one will fail: that is the demonstration\n"
@@ -41,11 +42,19 @@ pub(crate) fn run() -> Result<(), String> {
     let mut runner =
         cargo(&arguments).spawn().map_err(|error| format!("failed to start cargo nextest: {error}"))?;
 
+    // Whoever runs tests on this engine beside us has a runner of his own.
+    let mark = format!("{}.", runner.id());
+    let of_this_run = || {
+        let containers = engine::containers(SESSION)?;
+        let is_ours =
+            |container: &Value| label(container, RUNNER).is_some_and(|runner| runner.starts_with(&mark));
+        Ok::<Vec<Value>, String>(containers.into_iter().filter(is_ours).collect())
+    };
     let mut seen: Vec<Value> = Vec::new();
     let mut killed = None;
     let ended = loop {
-        for container in engine::containers(SESSION)? {
-            if !before.contains(&id(&container)) && !seen.iter().any(|other| id(other) == id(&container)) {
+        for container in of_this_run()? {
+            if !seen.iter().any(|other| id(other) == id(&container)) {
                 seen.push(container);
             }
         }
@@ -82,7 +91,7 @@ pub(crate) fn run() -> Result<(), String> {
 
     let began = Instant::now();
     loop {
-        let left: Vec<_> = ids(&engine::containers(SESSION)?).difference(&before).cloned().collect();
+        let left: Vec<_> = of_this_run()?.iter().map(id).collect();
         if left.is_empty() {
             break;
         }
@@ -105,10 +114,6 @@ fn kill(container: &Value) -> Result<String, String> {
         Ok(status) if status.success() => Ok(pid),
         other => Err(format!("failed to kill the test process {pid}: {other:?}")),
     }
-}
-
-fn ids(containers: &[Value]) -> BTreeSet<String> {
-    containers.iter().map(id).collect()
 }
 
 fn id(container: &Value) -> String {
