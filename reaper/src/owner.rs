@@ -71,19 +71,26 @@ fn word(started: &str) -> String {
 mod tests {
     use super::*;
 
-    fn ended() -> Process {
+    /// A process that has ended, and that its parent has not waited for.
+    fn ended() -> (std::process::Child, Process) {
         let mut child = std::process::Command::new("sleep").arg("100").spawn().unwrap();
         let process = platform::process(child.id()).unwrap();
         assert!(!is_gone(&mark(&process).unwrap()));
         child.kill().unwrap();
-        child.wait().unwrap();
-        process
+        let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+        while platform::process(child.id()).is_some() && std::time::Instant::now() < deadline {
+            std::thread::yield_now();
+        }
+        (child, process)
     }
 
     #[test]
     fn a_process_that_runs_is_not_gone_and_one_that_ended_is() {
         assert!(!is_gone(&mark(&Process::this()).unwrap()));
-        assert!(is_gone(&mark(&ended()).unwrap()));
+        let (mut child, process) = ended();
+        assert!(is_gone(&mark(&process).unwrap()));
+        child.wait().unwrap();
+        assert!(is_gone(&mark(&process).unwrap()));
     }
 
     #[test]
@@ -94,7 +101,9 @@ mod tests {
 
     #[test]
     fn what_another_host_or_boot_or_namespace_says_proves_nothing() {
-        let gone = mark(&ended()).unwrap();
+        let (mut child, process) = ended();
+        child.wait().unwrap();
+        let gone = mark(&process).unwrap();
         let (process, host) = gone.split_once('@').unwrap();
         let (boot, namespace) = host.split_once('.').unwrap();
         for elsewhere in [

@@ -56,7 +56,9 @@ fn orphans_do_not_wait_for_the_end_of_the_next_run() {
     let mut runner = spawn(run.cargo(&arguments).process_group(0));
     let test = run.until_recorded("waits");
     engine::until_gone(&session, GONE_WITHIN);
-    assert!(engine::resources(&test.session).len() >= 5);
+    let now = engine::resources(&test.session);
+    let log = engine::log(&test.reaper);
+    assert_eq!(now.len(), 5, "{now:?} {test:?} {log}");
     signal("KILL", &format!("-{}", runner.id()));
     signal("KILL", &test.pid);
     runner.wait().unwrap();

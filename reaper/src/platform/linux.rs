@@ -4,7 +4,7 @@ use std::fs;
 
 use super::Process;
 
-/// The process with this pid, if there is one.
+/// The process with this pid, if there is one. What has ended and was not waited for yet is none.
 pub(crate) fn process(id: u32) -> Option<Process> {
     parse(id, &fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
 }
@@ -50,7 +50,10 @@ fn parse(id: u32, stat: &str) -> Option<Process> {
     let (front, fields) = stat.rsplit_once(") ")?;
     let (_, name) = front.split_once('(')?;
     let mut fields = fields.split(' ');
-    let parent = fields.nth(1)?.parse().ok();
+    if matches!(fields.next()?, "Z" | "X") {
+        return None;
+    }
+    let parent = fields.next()?.parse().ok();
     let started = fields.nth(17)?.to_owned();
     Some(Process { id, parent, name: name.to_owned(), started })
 }
@@ -65,5 +68,6 @@ mod tests {
         let process = parse(42, stat).unwrap();
         assert_eq!((process.parent, process.name.as_str()), (Some(7), "a) b (c"));
         assert_eq!(process.started, "98765");
+        assert_eq!(parse(42, &stat.replace(" S ", " Z ")), None);
     }
 }

@@ -5,11 +5,14 @@ use std::process::Command;
 
 use super::Process;
 
-/// The process with this pid, if there is one.
+/// The process with this pid, if there is one. What has ended and was not waited for yet is none.
 pub(crate) fn process(id: u32) -> Option<Process> {
     // `lstart` is five words: weekday, month, day, time, year.
-    let line = output(Command::new("ps").args(["-o", "ppid=,lstart=,comm=", "-p", &id.to_string()]))?;
+    let line = output(Command::new("ps").args(["-o", "state=,ppid=,lstart=,comm=", "-p", &id.to_string()]))?;
     let mut words = line.split_whitespace();
+    if words.next()?.starts_with('Z') {
+        return None;
+    }
     let parent = words.next()?.parse().ok();
     let started = words.by_ref().take(5).collect::<Vec<_>>().join(" ");
     let command = words.collect::<Vec<_>>().join(" ");
