@@ -31,7 +31,7 @@ pub(crate) async fn look<I: Inventory>(engine: &I, session: &str, sweep: Sweep) 
         return Ok(Orphans::default());
     }
     let mut sessions: BTreeMap<String, Vec<Resource>> = BTreeMap::new();
-    let marked = [RUNNER.to_owned()];
+    let marked = [PROCESS.to_owned()];
     // At once, since the test that created the reaper waits for it.
     for listed in join_all(Kind::ALL.map(|kind| engine.list(kind, &marked))).await {
         for resource in listed? {
@@ -48,9 +48,13 @@ pub(crate) async fn look<I: Inventory>(engine: &I, session: &str, sweep: Sweep) 
 }
 
 /// The mark of the process that made a resource, if that and its runner have provably ended.
+///
+/// Of a reaper that does not run the process is enough where nobody knows the runner: it guards nothing, and who
+/// comes to its session after all makes another.
 fn maker(resource: &Resource) -> Option<&String> {
-    let gone = |label| resource.labels.get(label).filter(|mark| owner::is_gone(mark));
-    gone(RUNNER).and_then(|_| gone(PROCESS))
+    let gone = |label| resource.labels.get(label).map(|mark| owner::is_gone(mark));
+    let over = gone(RUNNER).unwrap_or(resource.is_reaper() && !resource.runs());
+    (over && gone(PROCESS) == Some(true)).then(|| resource.labels.get(PROCESS))?
 }
 
 impl Orphans {
@@ -187,6 +191,18 @@ mod tests {
         resources.extend([runs, resource(Kind::Container, "a new reaper", &created)]);
         shelf.resources.borrow_mut().extend(resources);
         assert_eq!(swept(&shelf, Sweep::All).await, Vec::<String>::new());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reaper_that_never_ran_goes_with_its_maker_also_where_the_session_was_named() {
+        let (alive, gone) = marks();
+        let shelf = Shelf::default();
+        let reaper = |session, maker| [(SESSION, session), (PROCESS, maker), (RYUK, "true")];
+        shelf.resources.borrow_mut().extend([
+            resource(Kind::Container, "half-made", &reaper("1", &gone)),
+            resource(Kind::Container, "being made", &reaper("2", &alive)),
+        ]);
+        assert_eq!(swept(&shelf, Sweep::Orphans).await, ["container half-made"]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -45,11 +45,12 @@ struct Life {
     killed_after: Duration,
 }
 
-/// Starts and kills this many, and waits until nothing is left of any.
+/// Starts and kills this many, has one more follow them, and waits until nothing is left of any.
 pub(crate) fn wave(chance: &mut Chance, processes: usize, phases: &mut Phases) -> Outcome {
     let run = Run::new();
     let number = chance.below(u64::MAX);
-    let sessions: Vec<_> = (0..SESSIONS).map(|session| format!("torture-{number:016x}-{session}")).collect();
+    let mut sessions: Vec<_> =
+        (0..SESSIONS).map(|session| format!("torture-{number:016x}-{session}")).collect();
     let spans = spans();
     let mut lives: Vec<_> = (0..processes).map(|number| life(chance, number, spans)).collect();
     let mut running: Vec<(Child, Instant)> = Vec::new();
@@ -73,6 +74,15 @@ pub(crate) fn wave(chance: &mut Chance, processes: usize, phases: &mut Phases) -
             thread::sleep(next.unwrap_or_default());
         }
     }
+    // As the next run would: it removes a reaper whose maker was killed before it could start it.
+    sessions.push(format!("torture-{number:016x}-next"));
+    let next = start(&run, &sessions[SESSIONS], "volume");
+    until("the next run's process has created", Duration::from_secs(60), || {
+        let pid = next.id().to_string();
+        let created = run.records().iter().any(|record| record.pid == pid && record.test == "created");
+        if created { Ok(()) } else { Err(format!("{:?}", run.records().last())) }
+    });
+    kill(next);
     let outcome = clean(&sessions);
     count(&run, &pids, phases);
     outcome

@@ -1,14 +1,26 @@
 //! All tests, and everything that is checked without running them.
 
+use std::path::Path;
+
 use crate::step::{Steps, cargo};
 
 /// The features of the library; each is linted alone.
 const FEATURES: [&str; 7] =
     ["embedded", "tokio", "bollard", "rstest", "testcontainers", "cli", "ryuk-server"];
 
+/// Packages as users have them, which the end-to-end tests run.
+const FIXTURES: [&str; 3] = ["suite", "testcontainers-0.28", "testcontainers-0.27"];
+
 /// All tests: of the library, the server, the macros, the examples, end to end, and the documentation's.
 pub(crate) fn test() -> Result<(), String> {
     let mut steps = Steps::default();
+    // Beforehand, since a test that builds one keeps all from running the others, and its deadline has a limit.
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("");
+    for fixture in FIXTURES {
+        let manifest = root.join("tests/fixtures").join(fixture).join("Cargo.toml");
+        let mut build = cargo(&["test", "--no-run", "--quiet", "--locked", "--manifest-path"]);
+        steps.run(build.arg(manifest).arg("--target-dir").arg(root.join("target/suite")))?;
+    }
     steps.run(&mut cargo(&["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"]))?;
     steps.run(&mut cargo(&["test", "--workspace", "--all-features", "--doc"]))?;
     steps.report();
