@@ -9,6 +9,7 @@ mod session_folder;
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 #[cfg(unix)]
 pub(crate) use self::session_folder::remove;
@@ -54,7 +55,10 @@ pub(crate) fn read(path: &Path) -> io::Result<String> {
 /// Puts a file there in one piece: who reads it finds the old one, this one or none, whenever this process
 /// may be killed.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    let new = path.with_extension(format!("{}.new", std::process::id()));
+    /// Threads of a process write at once, too.
+    static WRITTEN: AtomicU32 = AtomicU32::new(0);
+    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+    let new = path.with_extension(format!("{number}.{}.new", std::process::id()));
     open(&new, File::options().write(true).create(true).truncate(true))?.write_all(content)?;
     std::fs::rename(new, path)
 }
