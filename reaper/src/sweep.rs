@@ -102,7 +102,7 @@ impl Orphans {
     /// Removes them, as far as there is time.
     pub(crate) async fn remove<I: Inventory>(self, engine: &I) {
         for id in &self.reapers {
-            if let Removal::Failed(error) = engine.remove(Kind::Container, id).await {
+            if let Removal::Failed(error) = engine.remove_idle(id).await {
                 tracing::warn!(container = id, %error, "the reaper of an ended session is left");
             }
         }
@@ -203,6 +203,18 @@ mod tests {
             resource(Kind::Container, "being made", &reaper("2", &alive)),
         ]);
         assert_eq!(swept(&shelf, Sweep::Orphans).await, ["container half-made"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reaper_that_was_started_since_it_was_listed_stays() {
+        let (_, gone) = marks();
+        let shelf = Shelf::default();
+        let reaper = [(SESSION, "1"), (PROCESS, gone.as_str()), (RYUK, "true")];
+        shelf.resources.borrow_mut().push(resource(Kind::Container, "half-made", &reaper));
+        let orphans = look(&shelf, "ours", Sweep::Orphans).await.unwrap();
+        shelf.resources.borrow_mut()[0].state = Some(State::Running);
+        orphans.remove(&shelf).await;
+        assert_eq!(*shelf.order.borrow(), Vec::<String>::new());
     }
 
     #[tokio::test(start_paused = true)]

@@ -111,6 +111,8 @@ pub(crate) trait Inventory {
     fn list(&self, kind: Kind, labels: &[String]) -> impl Future<Output = io::Result<Vec<Resource>>>;
     /// Removes it by force.
     fn remove(&self, kind: Kind, id: &str) -> impl Future<Output = Removal>;
+    /// Removes a container, unless it runs: then somebody has started it since it was listed.
+    fn remove_idle(&self, id: &str) -> impl Future<Output = Removal>;
 }
 
 impl Inventory for Place {
@@ -121,12 +123,22 @@ impl Inventory for Place {
     }
 
     async fn remove(&self, kind: Kind, id: &str) -> Removal {
-        match bounded(self, "DELETE", &kind.removal(id)).await {
-            Ok(Answer { status: 200..=299 | 404, .. }) => Removal::Removed,
-            Ok(answer) if answer.status == 409 && says(&answer, "already in progress") => Removal::UnderWay,
-            Ok(answer) => Removal::Failed(answer.unusable()),
-            Err(error) => Removal::Failed(error),
-        }
+        removal(bounded(self, "DELETE", &kind.removal(id)).await, "already in progress")
+    }
+
+    async fn remove_idle(&self, id: &str) -> Removal {
+        // Any conflict: the engine's word for one that runs, and for one that is being removed.
+        removal(bounded(self, "DELETE", &format!("/containers/{}?v=1", percent::encoded(id))).await, "")
+    }
+}
+
+/// A conflict that says these words is somebody else's doing.
+fn removal(answer: io::Result<Answer>, words: &str) -> Removal {
+    match answer {
+        Ok(Answer { status: 200..=299 | 404, .. }) => Removal::Removed,
+        Ok(answer) if answer.status == 409 && says(&answer, words) => Removal::UnderWay,
+        Ok(answer) => Removal::Failed(answer.unusable()),
+        Err(error) => Removal::Failed(error),
     }
 }
 

@@ -43,4 +43,11 @@ impl Inventory for Shelf {
         self.resources.borrow_mut().extend(self.appears.borrow_mut().take());
         Removal::Removed
     }
+
+    async fn remove_idle(&self, id: &str) -> Removal {
+        if self.resources.borrow().iter().any(|resource| resource.id == id && resource.runs()) {
+            return Removal::UnderWay;
+        }
+        self.remove(Kind::Container, id).await
+    }
 }

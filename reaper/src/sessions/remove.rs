@@ -90,6 +90,10 @@ impl<I: Inventory> Inventory for WithoutReapers<'_, I> {
     async fn remove(&self, kind: Kind, id: &str) -> inventory::Removal {
         self.0.remove(kind, id).await
     }
+
+    async fn remove_idle(&self, id: &str) -> inventory::Removal {
+        self.0.remove_idle(id).await
+    }
 }
 
 #[cfg(test)]
