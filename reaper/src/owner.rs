@@ -53,7 +53,8 @@ pub(crate) fn lives(mark: &str) -> Option<bool> {
     if host != platform::host()? {
         return None;
     }
-    Some(platform::process(id).is_some_and(|process| word(&process.started) == started))
+    let found = platform::look_for(id).ok()?;
+    Some(found.is_some_and(|process| word(&process.started) == started))
 }
 
 /// `<pid>.<start time>@<boot>.<pid namespace>`

@@ -1,12 +1,22 @@
 //! Linux: `/proc`, see proc(5).
 
-use std::fs;
+use std::{fs, io};
 
-use super::Process;
+use super::{Process, nobody_has};
 
-/// The process with this pid, if there is one. What has ended and was not waited for yet is none.
-pub(crate) fn process(id: u32) -> Option<Process> {
-    parse(id, &fs::read_to_string(format!("/proc/{id}/stat")).ok()?)
+/// The process with this pid, none if there provably is none, or why that cannot be told. What has ended and was
+/// not waited for yet is none.
+pub(crate) fn look_for(id: u32) -> io::Result<Option<Process>> {
+    judge(id, fs::read_to_string(format!("/proc/{id}/stat")))
+}
+
+fn judge(id: u32, stat: io::Result<String>) -> io::Result<Option<Process>> {
+    match stat {
+        Ok(stat) => Ok(parse(id, &stat)),
+        // `/proc` can be mounted so that it does not show what other users run.
+        Err(_) if nobody_has(id) => Ok(None),
+        Err(error) => Err(error),
+    }
 }
 
 pub(crate) use std::os::unix::process::parent_id;
@@ -69,5 +79,13 @@ mod tests {
         assert_eq!((process.parent, process.name.as_str()), (Some(7), "a) b (c"));
         assert_eq!(process.started, "98765");
         assert_eq!(parse(42, &stat.replace(" S ", " Z ")), None);
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_looked_at_has_not_ended() {
+        let refused = |kind: io::ErrorKind| judge(std::process::id(), Err(kind.into()));
+        assert!(refused(io::ErrorKind::NotFound).is_err());
+        assert!(refused(io::ErrorKind::Other).is_err());
+        assert_eq!(judge(u32::MAX - 1, Err(io::ErrorKind::NotFound.into())).unwrap(), None);
     }
 }

@@ -16,7 +16,7 @@ mod keepalive;
 pub(crate) mod signals;
 
 pub(crate) use self::keepalive::keep_alive;
-pub(crate) use imp::{KEEPS_VARIABLES, boot, host, parent_id, process, variables_at_start};
+pub(crate) use imp::{KEEPS_VARIABLES, boot, host, look_for, parent_id, variables_at_start};
 
 /// A process, told apart from every other that ever had its pid.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,6 +35,19 @@ impl Process {
         let id = std::process::id();
         process(id).unwrap_or(Self { id, parent: None, name: String::new(), started: String::new() })
     }
+}
+
+/// The process with this pid, if there is one that can be seen.
+pub(crate) fn process(id: u32) -> Option<Process> {
+    look_for(id).ok().flatten()
+}
+
+/// Whether the kernel knows of no process with this pid, whoever it may belong to.
+#[cfg(unix)]
+fn nobody_has(id: u32) -> bool {
+    use rustix::process::{Pid, test_kill_process};
+    let id = i32::try_from(id).ok().and_then(Pid::from_raw);
+    id.is_none_or(|id| test_kill_process(id) == Err(rustix::io::Errno::SRCH))
 }
 
 #[cfg(test)]

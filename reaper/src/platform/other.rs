@@ -1,19 +1,20 @@
 //! A platform that tells nothing about other processes without `unsafe`: sessions come from nextest's
 //! run id or from `TESTCONTAINERS_SESSION_ID`; without either, each process is a session of its own.
 
+use std::io;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::Process;
 
-/// The process with this pid, if it is this one.
-pub(crate) fn process(id: u32) -> Option<Process> {
+/// The process with this pid, if it is this one; of others nothing can be told.
+pub(crate) fn look_for(id: u32) -> io::Result<Option<Process>> {
     static STARTED: OnceLock<String> = OnceLock::new();
     let started = STARTED.get_or_init(|| {
         SystemTime::now().duration_since(UNIX_EPOCH).map(|age| age.as_nanos().to_string()).unwrap_or_default()
     });
     let this = Process { id, parent: None, name: String::new(), started: started.clone() };
-    (id == std::process::id()).then_some(this)
+    if id == std::process::id() { Ok(Some(this)) } else { Err(io::ErrorKind::Unsupported.into()) }
 }
 
 /// The pid of the process that started this one: not known here, and no process has this one.

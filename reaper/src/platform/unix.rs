@@ -1,14 +1,23 @@
 //! Unix without `/proc`: ps(1) and sysctl(8).
 
+use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use super::Process;
+use super::{Process, nobody_has};
 
-/// The process with this pid, if there is one. What has ended and was not waited for yet is none.
-pub(crate) fn process(id: u32) -> Option<Process> {
+/// The process with this pid, none if there provably is none, or why that cannot be told. What has ended and was
+/// not waited for yet is none.
+pub(crate) fn look_for(id: u32) -> io::Result<Option<Process>> {
     // `lstart` is five words: weekday, month, day, time, year.
-    let line = output(Command::new("ps").args(["-o", "state=,ppid=,lstart=,comm=", "-p", &id.to_string()]))?;
+    match output(Command::new("ps").args(["-o", "state=,ppid=,lstart=,comm=", "-p", &id.to_string()])) {
+        Some(line) => Ok(parse(id, &line)),
+        None if nobody_has(id) => Ok(None),
+        None => Err(io::Error::other("ps does not tell")),
+    }
+}
+
+fn parse(id: u32, line: &str) -> Option<Process> {
     let mut words = line.split_whitespace();
     if words.next()?.starts_with('Z') {
         return None;

@@ -113,9 +113,7 @@ impl Evidence {
         if self.boot != platform::boot() {
             return Some(true);
         }
-        let (runner, here) = (self.runner.as_deref()?, platform::host()?);
-        let is_from_here = runner.ends_with(&format!("@{here}"));
-        is_from_here.then(|| owner::is_gone(runner))
+        owner::lives(self.runner.as_deref()?).map(|lives| !lives)
     }
 }
 
