@@ -1,6 +1,7 @@
 //! The few requests a reaper makes: list by filter, remove by id. Unversioned paths, so that nothing has
 //! to be negotiated.
 
+use std::fmt::{self, Display, Formatter};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
@@ -62,7 +63,23 @@ pub(crate) enum Removal {
     Removed,
     /// Somebody else is at it; the next list tells whether it went.
     UnderWay,
-    Failed(String),
+    Failed(Problem),
+}
+
+/// Why the engine did not do what it was asked for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Problem {
+    /// It said no, or what makes no sense.
+    Refused(String),
+    /// It was not there, or not done in time.
+    Unanswered(String),
+}
+
+impl Display for Problem {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        let (Self::Refused(why) | Self::Unanswered(why)) = self;
+        formatter.write_str(why)
+    }
 }
 
 pub(crate) struct Docker {
@@ -96,23 +113,13 @@ impl Docker {
     }
 
     /// The ids of all resources of a kind that the filter matches.
-    pub(crate) fn list(&self, kind: Kind, filter: &Filter) -> Result<Vec<String>, String> {
+    pub(crate) fn list(&self, kind: Kind, filter: &Filter) -> Result<Vec<String>, Problem> {
         let path = format!("{}{}", kind.list(), encode(&filter.to_json()));
-        let Response { status, body } = self.request("GET", &path, "")?;
+        let Response { status, body } = self.request("GET", &path, "").map_err(Problem::Unanswered)?;
         if status != 200 {
-            return Err(format!("the engine answered {status}: {}", body.trim()));
+            return Err(refusal(status, &body));
         }
-        let value = json::parse(&body)?;
-        let listed = if kind == Kind::Volume { value.member("Volumes") } else { Some(&value) };
-        let listed = listed.and_then(Value::elements).ok_or("the engine's answer is not a list")?;
-        let name = if kind == Kind::Volume { "Name" } else { "Id" };
-        let unprotected = listed.iter().filter(|item| !is_protected(item));
-        unprotected
-            .map(|item| {
-                let id = item.member(name).and_then(Value::text).filter(|id| !id.is_empty());
-                id.map(str::to_owned).ok_or_else(|| format!("a {} without {name} in the list", kind.name()))
-            })
-            .collect()
+        listed(kind, &body).map_err(Problem::Refused)
     }
 
     pub(crate) fn remove(&self, kind: Kind, id: &str) -> Removal {
@@ -128,10 +135,8 @@ impl Docker {
         match self.request("DELETE", &kind.remove(id), "") {
             Ok(Response { status: 200..=299 | 404, .. }) => Removal::Removed,
             Ok(Response { status: 409, body }) if body.contains("already in progress") => Removal::UnderWay,
-            Ok(Response { status, body }) => {
-                Removal::Failed(format!("the engine answered {status}: {}", body.trim()))
-            }
-            Err(problem) => Removal::Failed(problem),
+            Ok(Response { status, body }) => Removal::Failed(refusal(status, &body)),
+            Err(problem) => Removal::Failed(Problem::Unanswered(problem)),
         }
     }
 
@@ -161,6 +166,25 @@ impl Docker {
             }
         }
     }
+}
+
+fn refusal(status: u16, answer: &str) -> Problem {
+    Problem::Refused(format!("the engine answered {status}: {}", answer.trim()))
+}
+
+/// What may be removed of the engine's list of a kind.
+fn listed(kind: Kind, answer: &str) -> Result<Vec<String>, String> {
+    let value = json::parse(answer)?;
+    let listed = if kind == Kind::Volume { value.member("Volumes") } else { Some(&value) };
+    let listed = listed.and_then(Value::elements).ok_or("the engine's answer is not a list")?;
+    let name = if kind == Kind::Volume { "Name" } else { "Id" };
+    let unprotected = listed.iter().filter(|item| !is_protected(item));
+    unprotected
+        .map(|item| {
+            let id = item.member(name).and_then(Value::text).filter(|id| !id.is_empty());
+            id.map(str::to_owned).ok_or_else(|| format!("a {} without {name} in the list", kind.name()))
+        })
+        .collect()
 }
 
 fn is_protected(item: &Value) -> bool {

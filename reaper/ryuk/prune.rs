@@ -2,13 +2,17 @@
 //!
 //! Looking again is what catches a container whose creation the engine had only begun when its test was
 //! killed. What cannot be removed is said, with the engine's reason: nobody else will tell.
+//!
+//! An engine that refuses is asked as often as `RYUK_REMOVE_RETRIES` says. One that is slow has refused nothing:
+//! what hundreds of other removals hold up, or a restart of the engine, takes it longer than those are meant for.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Mutex;
 use std::sync::mpsc;
 use std::thread;
+use std::time::Instant;
 
-use crate::docker::{Docker, Kind, Removal};
+use crate::docker::{Docker, Kind, Problem, Removal};
 use crate::filter::Filter;
 use crate::log;
 use crate::settings::Settings;
@@ -18,25 +22,37 @@ const WORKERS: usize = 8;
 
 pub(crate) fn prune(engine: &Docker, filters: &[Filter], settings: &Settings) {
     let mut removed = BTreeMap::new();
-    let mut patience = settings.remove_retries;
+    let mut retries = settings.remove_retries;
+    let began = Instant::now();
     loop {
         let before = total(&removed);
         let round = round(engine, filters, &mut removed);
-        if round.seen == 0 && round.problems.is_empty() {
+        if round.seen == 0 && round.left.is_empty() {
             break;
         }
-        // A round that removed nothing new, although something matches, waits for the engine.
-        let settled = round.problems.is_empty() && !round.under_way && total(&removed) > before;
-        if !settled {
-            if patience == 0 {
-                for problem in &round.problems {
-                    log::line(format_args!("left behind: {problem}"));
-                }
-                break;
-            }
-            patience -= 1;
-            thread::sleep(settings.changes_retry_interval);
+        let advanced = total(&removed) > before;
+        if advanced {
+            retries = settings.remove_retries;
         }
+        // Whatever matches and was removed is looked for once more, at once.
+        if advanced && round.left.is_empty() {
+            continue;
+        }
+        let exhausted = if round.waits {
+            began.elapsed() >= settings.shutdown_timeout
+        } else {
+            !advanced && retries == 0
+        };
+        if exhausted {
+            for problem in &round.left {
+                log::line(format_args!("left behind: {problem}"));
+            }
+            break;
+        }
+        if !(round.waits || advanced) {
+            retries -= 1;
+        }
+        thread::sleep(settings.changes_retry_interval);
     }
     let count = |kind: Kind| removed.get(kind.name()).map_or(0, BTreeSet::len);
     log::line(format_args!(
@@ -55,8 +71,10 @@ fn total(removed: &Removed) -> usize {
 #[derive(Default)]
 struct Round {
     seen: usize,
-    under_way: bool,
-    problems: Vec<String>,
+    /// The engine has not answered, or not finished: what it refused meanwhile may hang on that.
+    waits: bool,
+    /// What there may be still, and why.
+    left: Vec<String>,
 }
 
 type Removed = BTreeMap<&'static str, BTreeSet<String>>;
@@ -70,7 +88,8 @@ fn round(engine: &Docker, filters: &[Filter], removed: &mut Removed) -> Round {
             match engine.list(kind, filter) {
                 Ok(ids) => matching.extend(ids),
                 Err(problem) => {
-                    round.problems.push(format!("{}s could not be listed: {problem}", kind.name()));
+                    round.waits |= matches!(problem, Problem::Unanswered(_));
+                    round.left.push(format!("{}s that could not be listed: {problem}", kind.name()));
                 }
             }
         }
@@ -81,10 +100,14 @@ fn round(engine: &Docker, filters: &[Filter], removed: &mut Removed) -> Round {
                     log::line(format_args!("{}={id} removed", kind.name()));
                     removed.entry(kind.name()).or_default().insert(id);
                 }
-                Removal::UnderWay => round.under_way = true,
+                Removal::UnderWay => {
+                    round.waits = true;
+                    round.left.push(format!("{} {id}: its removal is under way", kind.name()));
+                }
                 Removal::Failed(problem) => {
                     log::line(format_args!("{}={id} not removed: {problem}", kind.name()));
-                    round.problems.push(format!("{} {id}: {problem}", kind.name()));
+                    round.waits |= matches!(problem, Problem::Unanswered(_));
+                    round.left.push(format!("{} {id}: {problem}", kind.name()));
                 }
             }
         }
@@ -96,20 +119,22 @@ fn remove_all(engine: &Docker, kind: Kind, ids: BTreeSet<String>) -> Vec<(String
     let workers = WORKERS.min(ids.len());
     let queue = Mutex::new(ids.into_iter());
     let (sender, results) = mpsc::channel();
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            let (queue, sender) = (&queue, sender.clone());
-            scope.spawn(move || {
-                loop {
-                    // Taken in a statement of its own, so that the lock is not held while removing.
-                    let next = queue.lock().ok().and_then(|mut queue| queue.next());
-                    let Some(id) = next else { return };
-                    let removal = engine.remove(kind, &id);
-                    // The receiver outlives the scope.
-                    let _ = sender.send((id, removal));
-                }
-            });
+    let work = || {
+        loop {
+            // Taken in a statement of its own, so that the lock is not held while removing.
+            let next = queue.lock().ok().and_then(|mut queue| queue.next());
+            let Some(id) = next else { return };
+            let removal = engine.remove(kind, &id);
+            // The receiver outlives the scope.
+            let _ = sender.send((id, removal));
         }
+    };
+    thread::scope(|scope| {
+        // This thread is one of them, so that all is done also where the system grants no other.
+        for _ in 1..workers {
+            let _ = thread::Builder::new().spawn_scoped(scope, work);
+        }
+        work();
     });
     drop(sender);
     results.into_iter().collect()

@@ -144,6 +144,8 @@ fn plan(mut config: Config, endpoint: Endpoint) -> Result<Plan> {
     config.session_id = Some(Found::built("with_session_id", id));
     config.keep = Keep::Nothing;
     config.pass_duration("RYUK_RECONNECTION_TIMEOUT", Duration::from_secs(1));
+    // An engine that the reaper cannot reach by then is what is looked for.
+    config.pass_duration("RYUK_SHUTDOWN_TIMEOUT", Duration::from_secs(5));
     let session = session::resolve(&config)?;
     // An engine that answers with an error at once is not asked again.
     let endpoint = Endpoint { probed: false, ..endpoint };

@@ -146,6 +146,46 @@ fn an_engine_that_fails_for_a_while_is_asked_again() {
     assert!(!removals.iter().any(|path| path.contains("cut")), "{removals:?}");
 }
 
+/// Ten retries of a second are too few for an engine that removes hundreds of other things or is started again.
+#[test]
+fn an_engine_that_takes_longer_than_the_retries_is_waited_for() {
+    let mut world = World { resources: containers(2), ..World::default() };
+    world.resources.push(ours("volumes", "v"));
+    let under_way = Misbehaviour::Status(409, "removal of container c0 is already in progress");
+    world.script.insert("DELETE /containers/c0", [under_way; 30].into());
+    world.script.insert("DELETE /containers/c1", [Misbehaviour::Cut; 20].into());
+    // What is refused because of these two is not given up before them.
+    world.script.insert("DELETE /volumes/v", [Misbehaviour::Status(409, "volume is in use"); 30].into());
+    let engine = Engine::start(world);
+    let log = prune(&engine, &[OURS], &[("RYUK_REMOVE_RETRIES", "3")]);
+    assert_eq!(engine.left(), Vec::<String>::new(), "{log}");
+    assert!(!log.contains("left behind"), "{log}");
+}
+
+#[test]
+fn an_engine_that_never_answers_again_is_given_up() {
+    let mut world = World { resources: containers(1), ..World::default() };
+    world.script.insert("DELETE", vec![Misbehaviour::Cut; 999].into());
+    let engine = Engine::start(world);
+    let log = prune(&engine, &[OURS], &[("RYUK_SHUTDOWN_TIMEOUT", "300ms")]);
+    assert_eq!(engine.left(), ["c0"]);
+    assert!(log.lines().any(|line| line.contains("left behind: container c0: ")), "{log}");
+}
+
+/// Whatever else went meanwhile gives the engine as many chances again.
+#[test]
+fn retries_are_counted_from_the_last_thing_that_went() {
+    let mut world = World { resources: containers(3), ..World::default() };
+    for (path, refusals) in
+        [("DELETE /containers/c0", 2), ("DELETE /containers/c1", 5), ("DELETE /containers/c2", 8)]
+    {
+        world.script.insert(path, vec![Misbehaviour::Status(500, "busy"); refusals].into());
+    }
+    let engine = Engine::start(world);
+    let log = prune(&engine, &[OURS], &[("RYUK_REMOVE_RETRIES", "3")]);
+    assert_eq!(engine.left(), Vec::<String>::new(), "{log}");
+}
+
 #[test]
 fn what_cannot_be_removed_is_said_with_the_engines_words() {
     let mut world = World { resources: containers(2), ..World::default() };
