@@ -14,5 +14,6 @@ mod removal;
 mod sessions;
 mod slow_clients;
 mod stopped;
+mod sweeping;
 mod vanished;
 mod wrapper;

@@ -30,14 +30,24 @@ impl Session {
         self.remove_from(&self.engine).await
     }
 
-    /// Removes its orphans, as [`Session::orphans`] gives them.
+    /// Removes its orphans, as [`Session::orphans`] gives them; of the reaper containers those that nobody has started
+    /// since.
     pub async fn remove_orphans(&self) -> Removal {
+        self.remove_orphans_from(&self.engine).await
+    }
+
+    async fn remove_orphans_from<I: Inventory>(&self, engine: &I) -> Removal {
         let orphans = Orphans::of(&self.id, &self.found);
-        let (reaped, left) = reap_what_goes(&self.engine, &orphans.filters).await;
+        let (reaped, left) = reap_what_goes(engine, &orphans.filters).await;
         let mut removal = Removal { removed: resources(reaped), left };
         let reapers = self.found.iter().filter(|found| orphans.reapers.contains(&found.id));
         for reaper in reapers {
-            removal.remove(&self.engine, reaper).await;
+            match engine.remove_idle(&reaper.id).await {
+                inventory::Removal::Removed => removal.removed.push(resource(reaper)),
+                // Not an orphan any more, or somebody else's to tell of.
+                inventory::Removal::UnderWay => {}
+                inventory::Removal::Failed(error) => removal.leave(reaper, &error),
+            }
         }
         removal
     }
@@ -70,10 +80,12 @@ impl Removal {
     async fn remove<I: Inventory>(&mut self, engine: &I, found: &inventory::Resource) {
         match engine.remove(found.kind, &found.id).await {
             inventory::Removal::Removed | inventory::Removal::UnderWay => self.removed.push(resource(found)),
-            inventory::Removal::Failed(error) => {
-                self.left.push(format!("{} {}: {error}", found.kind, resource(found)));
-            }
+            inventory::Removal::Failed(error) => self.leave(found, &error),
         }
+    }
+
+    fn leave(&mut self, found: &inventory::Resource, why: &io::Error) {
+        self.left.push(format!("{} {}: {why}", found.kind, resource(found)));
     }
 }
 
@@ -99,9 +111,11 @@ impl<I: Inventory> Inventory for WithoutReapers<'_, I> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::State;
     use crate::engine::discover::Place;
     use crate::engine::shelf::{Shelf, resource as thing};
-    use crate::labels::RYUK;
+    use crate::labels::{PROCESS, RYUK};
+    use crate::owner::Owner;
 
     fn session() -> Session {
         Session { id: "ours".into(), found: Vec::new(), engine: Place::Tcp("nowhere:1".into()) }
@@ -126,6 +140,21 @@ mod tests {
         let expected = ["container c", "volume v", "container reaper", "network reaper's"];
         assert_eq!(*shelf.order.borrow(), expected);
         assert_eq!((removal.removed.len(), removal.left), (4, vec![]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reaper_that_was_started_while_somebody_was_asked_stays() {
+        let here = Owner::this().expect("this platform tells");
+        let gone = format!("{}.1@{}", std::process::id(), here.split_once('@').unwrap().1);
+        let half_made =
+            |id| thing(Kind::Container, id, &[(SESSION, "ours"), (PROCESS, &gone), (RYUK, "true")]);
+        let session = Session { found: vec![half_made("started"), half_made("idle")], ..session() };
+        let shelf = Shelf::default();
+        shelf.resources.borrow_mut().extend(session.found.clone());
+        shelf.resources.borrow_mut()[0].state = Some(State::Running);
+        let removal = session.remove_orphans_from(&shelf).await;
+        assert_eq!(*shelf.order.borrow(), ["container idle"]);
+        assert_eq!((removal.removed.len(), removal.left), (1, vec![]));
     }
 
     #[tokio::test(start_paused = true)]
