@@ -24,6 +24,29 @@ const MOST_CLIENTS: usize = 4096;
 /// says anything, for somebody who only ever talks must not keep the reaper.
 const LAST_LOOKS: u32 = 2;
 
+/// What was registered so far, and whether it can be kept.
+struct Register<R> {
+    filters: Vec<Filter>,
+    reach: R,
+    reached: bool,
+}
+
+impl<R: FnMut() -> Result<(), String>> Register<R> {
+    /// Takes a line in; why not is for the client.
+    fn take(&mut self, line: &[u8]) -> Result<Filter, String> {
+        let filter = Filter::parse(line)?;
+        // Once. An engine that is away later is waited for when there is something to remove.
+        if !self.reached {
+            (self.reach)()?;
+            self.reached = true;
+        }
+        if !self.filters.contains(&filter) {
+            self.filters.push(filter.clone());
+        }
+        Ok(filter)
+    }
+}
+
 struct Client {
     stream: TcpStream,
     name: String,
@@ -31,16 +54,18 @@ struct Client {
     registered: bool,
 }
 
-/// Returns when it is time to prune. Nothing is acknowledged any more from then on.
+/// Returns when it is time to prune. Nothing is acknowledged any more from then on, and nothing before the engine could
+/// be reached: what cannot be removed in the end is not to be promised.
 pub(crate) fn serve(
     listener: TcpListener,
     signals: &PipeReader,
     settings: &Settings,
+    reach: impl FnMut() -> Result<(), String>,
 ) -> io::Result<Vec<Filter>> {
     listener.set_nonblocking(true)?;
     let mut listener = Some(listener);
     let mut clients: Vec<Client> = Vec::new();
-    let mut filters = Vec::new();
+    let mut register = Register { filters: Vec::new(), reach, reached: false };
     // No deadline while a client is registered.
     let mut deadline = Some(Instant::now() + settings.connection_timeout);
     let mut last_looks = LAST_LOOKS;
@@ -48,6 +73,7 @@ pub(crate) fn serve(
         let now = Instant::now();
         let is_due = deadline.is_some_and(|deadline| deadline <= now);
         if is_due && last_looks == 0 {
+            let filters = register.filters;
             log::line(format_args!("clients={} filters={} no client, pruning", clients.len(), filters.len()));
             return Ok(filters);
         }
@@ -62,7 +88,7 @@ pub(crate) fn serve(
         let mut readable = ready.iter();
         let mut room = ALL_UNFINISHED;
         clients.retain_mut(|client| {
-            let stays = readable.next() != Some(&true) || client.read(&mut filters, settings.verbose);
+            let stays = readable.next() != Some(&true) || client.read(&mut register, settings.verbose);
             let fits = client.unfinished.len() <= room;
             room = room.saturating_sub(client.unfinished.len());
             stays && fits
@@ -120,14 +146,17 @@ fn accept(listener: &TcpListener, clients: &mut Vec<Client>, verbose: bool) {
 
 impl Client {
     /// Takes what has arrived; false when the client is to be let go.
-    fn read(&mut self, filters: &mut Vec<Filter>, verbose: bool) -> bool {
+    fn read<R>(&mut self, register: &mut Register<R>, verbose: bool) -> bool
+    where
+        R: FnMut() -> Result<(), String>,
+    {
         let mut bytes = [0; 4096];
         // Once per turn: a client that never stops sending must not keep the others waiting.
         let stays = match self.stream.read(&mut bytes) {
             Ok(0) => false,
             Ok(count) => {
                 self.unfinished.extend_from_slice(&bytes[..count]);
-                self.lines(filters)
+                self.lines(|line| register.take(line))
             }
             Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
         };
@@ -137,13 +166,13 @@ impl Client {
         stays
     }
 
-    fn lines(&mut self, filters: &mut Vec<Filter>) -> bool {
+    fn lines(&mut self, mut take: impl FnMut(&[u8]) -> Result<Filter, String>) -> bool {
         while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
             let rest = self.unfinished.split_off(end + 1);
             let line = std::mem::replace(&mut self.unfinished, rest);
             let line = line[..end].strip_suffix(b"\r").unwrap_or(&line[..end]);
             // Official Ryuk does not answer an empty line either.
-            if !line.is_empty() && !self.answer(line, filters) {
+            if !line.is_empty() && !self.answer(take(line)) {
                 return false;
             }
         }
@@ -154,13 +183,10 @@ impl Client {
         false
     }
 
-    fn answer(&mut self, line: &[u8], filters: &mut Vec<Filter>) -> bool {
-        match Filter::parse(line) {
+    fn answer(&mut self, taken: Result<Filter, String>) -> bool {
+        match taken {
             Ok(filter) => {
                 log::line(format_args!("client={} filter={} registered", self.name, filter.to_json()));
-                if !filters.contains(&filter) {
-                    filters.push(filter);
-                }
                 // Before the answer: what the client was told must already be true.
                 self.registered = true;
                 self.say(b"ACK\n")

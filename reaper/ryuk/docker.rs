@@ -2,7 +2,8 @@
 //! to be negotiated.
 
 use std::fmt::{self, Display, Formatter};
-use std::net::TcpStream;
+use std::io::{self, Read, Write};
+use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -94,6 +95,19 @@ enum Place {
     Tcp(String),
 }
 
+impl Display for Place {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Socket(socket) => write!(formatter, "unix://{}", socket.display()),
+            Self::Tcp(address) => write!(formatter, "tcp://{address}"),
+        }
+    }
+}
+
+trait Stream: Read + Write {}
+
+impl<T: Read + Write> Stream for T {}
+
 impl Docker {
     pub(crate) fn new(settings: &Settings) -> Result<Self, String> {
         let host = &settings.docker_host;
@@ -110,6 +124,18 @@ impl Docker {
         let own_container = settings.host_name.clone();
         let own_container = own_container.filter(|name| name.bytes().all(|byte| byte.is_ascii_hexdigit()));
         Ok(Self { place, timeout: settings.request_timeout, own_container })
+    }
+
+    /// Whether somebody listens where the engine is said to be. It is asked nothing.
+    pub(crate) fn reach(&self) -> Result<(), String> {
+        let Self { place, .. } = self;
+        self.connect().map(drop).map_err(|error| {
+            format!(
+                "the engine cannot be reached at {place}: {error}; see whether \
+                 TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE names its socket, and whether a container may use that \
+                 (TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED=true)"
+            )
+        })
     }
 
     /// The ids of all resources of a kind that the filter matches.
@@ -150,22 +176,39 @@ impl Docker {
     }
 
     fn request(&self, method: &str, path: &str, body: &str) -> Result<Response, String> {
-        let failed = |error: std::io::Error| format!("failed to reach the engine: {error}");
+        let stream = self.connect().map_err(|error| format!("failed to reach the engine: {error}"))?;
+        http::request(stream, method, path, body)
+    }
+
+    fn connect(&self) -> io::Result<Box<dyn Stream>> {
+        let timeout = Some(self.timeout);
         match &self.place {
             Place::Socket(socket) => {
-                let stream = UnixStream::connect(socket).map_err(failed)?;
-                stream.set_read_timeout(Some(self.timeout)).map_err(failed)?;
-                stream.set_write_timeout(Some(self.timeout)).map_err(failed)?;
-                http::request(stream, method, path, body)
+                let stream = UnixStream::connect(socket)?;
+                stream.set_read_timeout(timeout)?;
+                stream.set_write_timeout(timeout)?;
+                Ok(Box::new(stream))
             }
             Place::Tcp(address) => {
-                let stream = TcpStream::connect(address).map_err(failed)?;
-                stream.set_read_timeout(Some(self.timeout)).map_err(failed)?;
-                stream.set_write_timeout(Some(self.timeout)).map_err(failed)?;
-                http::request(stream, method, path, body)
+                let stream = dial(address, self.timeout)?;
+                stream.set_read_timeout(timeout)?;
+                stream.set_write_timeout(timeout)?;
+                Ok(Box::new(stream))
             }
         }
     }
+}
+
+/// Connects to the first of its addresses that lets us.
+fn dial(address: &str, timeout: Duration) -> io::Result<TcpStream> {
+    let mut problem = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for address in address.to_socket_addrs()? {
+        match TcpStream::connect_timeout(&address, timeout) {
+            Ok(stream) => return Ok(stream),
+            Err(error) => problem = error,
+        }
+    }
+    Err(problem)
 }
 
 fn refusal(status: u16, answer: &str) -> Problem {

@@ -31,7 +31,6 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), String> {
     let settings = settings::Settings::from_environment(|name| std::env::var(name).ok())?;
-    // Before anybody is served: what cannot be done in the end should not be promised.
     let engine = docker::Docker::new(&settings)?;
     let signals = platform::signals().map_err(|error| format!("failed to listen for signals: {error}"))?;
     let address = ("0.0.0.0", settings.port);
@@ -40,7 +39,7 @@ fn run() -> Result<(), String> {
     let bound = listener.local_addr().map_err(|error| format!("failed to read the own address: {error}"))?;
     // Clients of other languages wait for this line.
     log::line(format_args!("address={bound} Started!"));
-    let filters = clients::serve(listener, &signals, &settings)
+    let filters = clients::serve(listener, &signals, &settings, || engine.reach())
         .map_err(|error| format!("failed to serve clients: {error}"))?;
     prune::prune(&engine, &filters, &settings);
     Ok(())

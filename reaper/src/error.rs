@@ -100,7 +100,8 @@ pub enum Error {
         source: Cause,
     },
 
-    /// The reaper would not take a filter: what it matches is not protected.
+    /// The reaper would not take a filter, so what it matches is not protected: do what the answer says, for instance
+    /// where the reaper cannot reach the engine.
     #[error("the reaper refused the filter {filter:?}: {answer}")]
     FilterRefused {
         /// The filter as it was sent.

@@ -90,6 +90,21 @@ fn an_image_that_cannot_be_pulled_is_named_with_the_way_to_choose_another() {
     fails_with(attaches(&run).env("TESTCONTAINERS_RYUK_CONTAINER_IMAGE", image), &parts);
 }
 
+/// Everything would work, but for the end: so it is said at the beginning.
+#[test]
+fn a_reaper_that_cannot_reach_the_engine_guards_nothing_and_says_so() {
+    let run = Run::new();
+    // The engine makes a folder of it, where the reaper looks for a socket.
+    let socket = run.file("not-a-socket");
+    let mut command = attaches(&run);
+    command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", &socket).env("RYUK_CONNECTION_TIMEOUT", "1s");
+    let session = format!("socketless-{}", std::process::id());
+    let parts =
+        ["cannot be reached at unix:///var/run/docker.sock", "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE names"];
+    fails_with(command.env("TESTCONTAINERS_SESSION_ID", &session), &parts);
+    engine::until_gone(&session, Duration::from_secs(60));
+}
+
 #[test]
 fn a_foreign_container_under_our_name_is_left_alone_and_named() {
     let run = Run::new();

@@ -62,6 +62,12 @@ impl<T: FnMut(Told)> Examination<T> {
         let runs = |container: &Container| container.state == State::Running;
         let running = engine.inspect(&plan.name()).await.ok().flatten().filter(runs);
         match (&error, running) {
+            // The embedded server acknowledges nothing that it could not remove.
+            (Error::FilterRefused { answer, .. }, _) => {
+                self.good("reaper", format!("the container {} runs", plan.name()));
+                self.good("port", "it was dialled, and the reaper has answered".to_owned());
+                self.bad("removal", answer.clone(), &socket_advice(plan));
+            }
             (Error::Image { .. }, _) => {
                 let advice =
                     "see whether the registry can be reached from the engine, or load the image by hand";
@@ -129,13 +135,16 @@ impl<T: FnMut(Told)> Examination<T> {
             sleep(LOOK_AGAIN).await;
         };
         let log: String = log.iter().map(|line| format!("\n  reaper says: {line}")).collect();
-        let advice = format!(
-            "see whether the engine's socket is at {} on its own host (TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE), and \
-             whether a container may use it (TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED=true)",
-            plan.endpoint.socket
-        );
-        self.bad("removal", left + &log, &advice);
+        self.bad("removal", left + &log, &socket_advice(plan));
     }
+}
+
+fn socket_advice(plan: &Plan) -> String {
+    format!(
+        "see whether the engine's socket is at {} on its own host (TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE), and \
+         whether a container may use it (TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED=true)",
+        plan.endpoint.socket
+    )
 }
 
 /// A session of its own, in which nothing is kept and nobody is waited for.
@@ -144,7 +153,7 @@ fn plan(mut config: Config, endpoint: Endpoint) -> Result<Plan> {
     config.session_id = Some(Found::built("with_session_id", id));
     config.keep = Keep::Nothing;
     config.pass_duration("RYUK_RECONNECTION_TIMEOUT", Duration::from_secs(1));
-    // An engine that the reaper cannot reach by then is what is looked for.
+    // An engine that the reaper does not reach by then is what is looked for.
     config.pass_duration("RYUK_SHUTDOWN_TIMEOUT", Duration::from_secs(5));
     let session = session::resolve(&config)?;
     // An engine that answers with an error at once is not asked again.

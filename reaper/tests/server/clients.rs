@@ -137,3 +137,28 @@ fn a_setting_that_cannot_be_used_ends_it_with_its_name() {
         assert!(!text.contains("Started!"), "{text}");
     }
 }
+
+/// What cannot be removed in the end is not promised; and an engine that was there once may be away for a while.
+#[test]
+fn nothing_is_acknowledged_before_the_engine_could_be_reached() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("engine.sock");
+    let host = format!("unix://{}", socket.display());
+    let ryuk = Ryuk::start(&host, &[("RYUK_SHUTDOWN_TIMEOUT", "100ms")]);
+    let mut client = ryuk.connect();
+    let answer = client.say(OURS);
+    assert!(
+        answer.starts_with(&format!("ERROR the engine cannot be reached at {host}: No such file")),
+        "{answer}"
+    );
+    assert!(answer.contains("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"), "{answer}");
+    let engine = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+    assert_eq!(client.say(OURS), "ACK");
+    drop(engine);
+    std::fs::remove_file(&socket).unwrap();
+    assert_eq!(ryuk.connect().say(OURS), "ACK");
+    drop(client);
+    let left = ryuk.until_logged("left behind");
+    assert!(left.contains("could not be listed"), "{left}");
+    assert_eq!(ryuk.ended(), 0);
+}
