@@ -47,6 +47,13 @@ impl<R: FnMut() -> Result<(), String>> Register<R> {
     }
 }
 
+/// What a session comes to.
+pub(crate) struct Served {
+    pub(crate) filters: Vec<Filter>,
+    /// Since when nobody is connected who could have asked the engine for anything.
+    pub(crate) alone_since: Instant,
+}
+
 struct Client {
     stream: TcpStream,
     name: String,
@@ -61,13 +68,14 @@ pub(crate) fn serve(
     signals: &PipeReader,
     settings: &Settings,
     reach: impl FnMut() -> Result<(), String>,
-) -> io::Result<Vec<Filter>> {
+) -> io::Result<Served> {
     listener.set_nonblocking(true)?;
     let mut listener = Some(listener);
     let mut clients: Vec<Client> = Vec::new();
     let mut register = Register { filters: Vec::new(), reach, reached: false };
+    let mut alone_since = Instant::now();
     // No deadline while a client is registered.
-    let mut deadline = Some(Instant::now() + settings.connection_timeout);
+    let mut deadline = Some(alone_since + settings.connection_timeout);
     let mut last_looks = LAST_LOOKS;
     loop {
         let now = Instant::now();
@@ -75,7 +83,7 @@ pub(crate) fn serve(
         if is_due && last_looks == 0 {
             let filters = register.filters;
             log::line(format_args!("clients={} filters={} no client, pruning", clients.len(), filters.len()));
-            return Ok(filters);
+            return Ok(Served { filters, alone_since });
         }
         last_looks = if is_due { last_looks - 1 } else { LAST_LOOKS };
         let mut fds: Vec<_> = clients.iter().map(|client| client.stream.as_fd()).collect();
@@ -103,10 +111,13 @@ pub(crate) fn serve(
             }
         }
         let registered = clients.iter().filter(|client| client.registered).count();
+        if registered > 0 || before > 0 {
+            alone_since = Instant::now();
+        }
         deadline = match (registered, before) {
             (0, _) if listener.is_none() => Some(now),
             (0, 0) => deadline,
-            (0, _) => Some(Instant::now() + settings.reconnection_timeout),
+            (0, _) => Some(alone_since + settings.reconnection_timeout),
             _ if listener.is_none() => deadline.or(Some(now + settings.shutdown_timeout)),
             _ => None,
         };

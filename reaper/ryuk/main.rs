@@ -39,8 +39,8 @@ fn run() -> Result<(), String> {
     let bound = listener.local_addr().map_err(|error| format!("failed to read the own address: {error}"))?;
     // Clients of other languages wait for this line.
     log::line(format_args!("address={bound} Started!"));
-    let filters = clients::serve(listener, &signals, &settings, || engine.reach())
+    let served = clients::serve(listener, &signals, &settings, || engine.reach())
         .map_err(|error| format!("failed to serve clients: {error}"))?;
-    prune::prune(&engine, &filters, &settings);
+    prune::prune(&engine, &served, &settings);
     Ok(())
 }

@@ -153,6 +153,8 @@ fn plan(mut config: Config, endpoint: Endpoint) -> Result<Plan> {
     config.session_id = Some(Found::built("with_session_id", id));
     config.keep = Keep::Nothing;
     config.pass_duration("RYUK_RECONNECTION_TIMEOUT", Duration::from_secs(1));
+    // Nobody is killed here while the engine creates something.
+    config.pass_duration("RYUK_CHANGES_RETRY_INTERVAL", Duration::from_millis(100));
     // An engine that the reaper does not reach by then is what is looked for.
     config.pass_duration("RYUK_SHUTDOWN_TIMEOUT", Duration::from_secs(5));
     let session = session::resolve(&config)?;

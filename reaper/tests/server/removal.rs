@@ -114,6 +114,25 @@ fn what_appears_while_pruning_goes_too() {
     assert!(engine.left().is_empty(), "{:?}", engine.left());
 }
 
+/// As of a test that was killed after the engine had been asked: it does so whoever waits, and when it can.
+#[test]
+fn what_the_engine_creates_after_all_was_removed_goes_too() {
+    let engine = Engine::start(World { resources: containers(1), ..World::default() });
+    let ryuk = Ryuk::start(&engine.host(), &[("RYUK_CHANGES_RETRY_INTERVAL", "300ms")]);
+    drop(ryuk.registered(OURS));
+    for (times, late) in [(1, "networks"), (2, "volumes")] {
+        ryuk.until(&format!("it has looked {times} times"), || {
+            (ryuk.log().iter().filter(|line| line.contains("looking once more")).count() == times)
+                .then_some(())
+        });
+        engine.world().resources.push(ours(late, "late"));
+    }
+    let summary = ryuk.until_logged("removed containers=");
+    assert!(summary.ends_with("containers=1 networks=1 volumes=1 images=0"), "{summary}");
+    assert_eq!(ryuk.ended(), 0);
+    assert_eq!(engine.left(), Vec::<String>::new());
+}
+
 #[test]
 fn gone_already_counts_as_removed_and_under_way_is_looked_at_again() {
     let mut world = World { resources: containers(2), ..World::default() };
