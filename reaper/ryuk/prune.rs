@@ -2,7 +2,8 @@
 //!
 //! Looking again is what catches a container whose creation the engine had only begun when its test was
 //! killed. A busy engine finishes it a second or two after, when there may be nothing else left to remove; so
-//! the last look is one some seconds after the last client has gone. What cannot be removed is said, with the engine's reason: nobody else will tell.
+//! the last look is one some seconds after the last client has gone. What cannot be removed is said, with the
+//! engine's reason: nobody else will tell.
 //!
 //! An engine that refuses is asked as often as `RYUK_REMOVE_RETRIES` says. One that is slow has refused nothing:
 //! what hundreds of other removals hold up, or a restart of the engine, takes it longer than those are meant for.
