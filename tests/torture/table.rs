@@ -71,8 +71,8 @@ pub(crate) fn print(rows: &[Row]) {
         }
     }
     println!(
-        "\nfrom the end of a session's last process; a reaper waits a second for another before it begins, and a \
-         minute for its first where its creator was killed before it connected"
+        "\nfrom the end of a session's last process until its reaper is gone, too, which looks for the last time after \
+         four seconds; and waits a minute for its first client where its creator was killed before it connected"
     );
 }
 
