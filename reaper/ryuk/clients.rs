@@ -9,6 +9,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd as _;
 use std::time::Instant;
 
+use crate::docker::Docker;
 use crate::filter::Filter;
 use crate::log;
 use crate::platform;
@@ -25,19 +26,19 @@ const MOST_CLIENTS: usize = 4096;
 const LAST_LOOKS: u32 = 2;
 
 /// What was registered so far, and whether it can be kept.
-struct Register<R> {
+struct Register<'a> {
     filters: Vec<Filter>,
-    reach: R,
+    engine: &'a Docker,
     reached: bool,
 }
 
-impl<R: FnMut() -> Result<(), String>> Register<R> {
+impl Register<'_> {
     /// Takes a line in; why not is for the client.
     fn take(&mut self, line: &[u8]) -> Result<Filter, String> {
         let filter = Filter::parse(line)?;
         // Once. An engine that is away later is waited for when there is something to remove.
         if !self.reached {
-            (self.reach)()?;
+            self.engine.reach()?;
             self.reached = true;
         }
         if !self.filters.contains(&filter) {
@@ -67,12 +68,12 @@ pub(crate) fn serve(
     listener: TcpListener,
     signals: &PipeReader,
     settings: &Settings,
-    reach: impl FnMut() -> Result<(), String>,
+    engine: &Docker,
 ) -> io::Result<Served> {
     listener.set_nonblocking(true)?;
     let mut listener = Some(listener);
     let mut clients: Vec<Client> = Vec::new();
-    let mut register = Register { filters: Vec::new(), reach, reached: false };
+    let mut register = Register { filters: Vec::new(), engine, reached: false };
     let mut alone_since = Instant::now();
     // No deadline while a client is registered.
     let mut deadline = Some(alone_since + settings.connection_timeout);
@@ -157,17 +158,14 @@ fn accept(listener: &TcpListener, clients: &mut Vec<Client>, verbose: bool) {
 
 impl Client {
     /// Takes what has arrived; false when the client is to be let go.
-    fn read<R>(&mut self, register: &mut Register<R>, verbose: bool) -> bool
-    where
-        R: FnMut() -> Result<(), String>,
-    {
+    fn read(&mut self, register: &mut Register<'_>, verbose: bool) -> bool {
         let mut bytes = [0; 4096];
         // Once per turn: a client that never stops sending must not keep the others waiting.
         let stays = match self.stream.read(&mut bytes) {
             Ok(0) => false,
             Ok(count) => {
                 self.unfinished.extend_from_slice(&bytes[..count]);
-                self.lines(|line| register.take(line))
+                self.lines(register)
             }
             Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
         };
@@ -177,13 +175,13 @@ impl Client {
         stays
     }
 
-    fn lines(&mut self, mut take: impl FnMut(&[u8]) -> Result<Filter, String>) -> bool {
+    fn lines(&mut self, register: &mut Register<'_>) -> bool {
         while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
             let rest = self.unfinished.split_off(end + 1);
             let line = std::mem::replace(&mut self.unfinished, rest);
             let line = line[..end].strip_suffix(b"\r").unwrap_or(&line[..end]);
             // Official Ryuk does not answer an empty line either.
-            if !line.is_empty() && !self.answer(take(line)) {
+            if !line.is_empty() && !self.answer(register.take(line)) {
                 return false;
             }
         }

@@ -128,12 +128,12 @@ impl Docker {
 
     /// Whether somebody listens where the engine is said to be. It is asked nothing.
     pub(crate) fn reach(&self) -> Result<(), String> {
-        let Self { place, .. } = self;
         self.connect().map(drop).map_err(|error| {
             format!(
-                "the engine cannot be reached at {place}: {error}; see whether \
+                "the engine cannot be reached at {}: {error}; see whether \
                  TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE names its socket, and whether a container may use that \
-                 (TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED=true)"
+                 (TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED=true)",
+                self.place
             )
         })
     }

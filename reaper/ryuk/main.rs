@@ -39,7 +39,7 @@ fn run() -> Result<(), String> {
     let bound = listener.local_addr().map_err(|error| format!("failed to read the own address: {error}"))?;
     // Clients of other languages wait for this line.
     log::line(format_args!("address={bound} Started!"));
-    let served = clients::serve(listener, &signals, &settings, || engine.reach())
+    let served = clients::serve(listener, &signals, &settings, &engine)
         .map_err(|error| format!("failed to serve clients: {error}"))?;
     prune::prune(&engine, &served, &settings);
     Ok(())
