@@ -15,6 +15,9 @@ const FIXTURES: [&str; 3] = ["suite", "testcontainers-0.28", "testcontainers-0.2
 pub(crate) fn test() -> Result<(), String> {
     let mut steps = Steps::default();
     // Beforehand, since a test that builds one keeps all from running the others, and its deadline has a limit.
+    println!(
+        "==> building what the tests run as users would have it (the first time about three minutes on two cores)"
+    );
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("");
     for fixture in FIXTURES {
         let manifest = root.join("tests/fixtures").join(fixture).join("Cargo.toml");
