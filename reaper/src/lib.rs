@@ -204,66 +204,48 @@
 //! runner](https://docs.rs/test-reaper/latest/reaper/runner).
 
 mod acquire;
-mod config;
-mod connection;
-#[cfg(any(feature = "bollard", feature = "testcontainers"))]
-mod container;
-#[cfg(feature = "cli")]
-pub mod diagnosis;
-#[path = "../ryuk/duration.rs"]
-mod duration;
 mod engine;
 mod error;
-#[cfg(feature = "rstest")]
-pub mod fixtures;
 mod guard;
-mod image;
-mod keeper;
-pub mod labels;
-mod network;
-mod outcome;
-mod owner;
-mod percent;
 mod platform;
-mod reap;
-#[cfg(feature = "cli")]
-pub mod runner;
-mod runtime;
+mod removal;
 mod session;
-#[cfg(feature = "cli")]
-pub mod sessions;
+mod settings;
 mod shared;
-mod spec;
-mod state;
-mod sweep;
-#[cfg(feature = "testcontainers")]
-pub mod testcontainers;
-mod wire;
-mod worker;
+mod test;
+#[cfg(feature = "cli")]
+mod tools;
 
 #[cfg(feature = "bollard")]
 pub use ::bollard;
 
-#[cfg(feature = "bollard")]
-pub use crate::container::ContainerSpec;
-#[cfg(any(feature = "bollard", feature = "testcontainers"))]
-pub use crate::container::SharedContainer;
 pub use crate::error::{Attempt, Error, Result};
 pub use crate::guard::{Builder, Reaper};
-pub use crate::labels::{Filter, Labels};
-pub use crate::network::Network;
-pub use crate::reap::Reaped;
-pub use crate::runtime::current;
-pub use crate::session::SessionId;
+pub use crate::removal::Reaped;
+#[cfg(feature = "cli")]
+pub use crate::removal::sessions;
+pub use crate::session::{Filter, Labels, SessionId, labels};
+#[cfg(feature = "bollard")]
+pub use crate::shared::ContainerSpec;
+pub use crate::shared::Network;
+#[cfg(any(feature = "bollard", feature = "testcontainers"))]
+pub use crate::shared::SharedContainer;
+#[cfg(feature = "testcontainers")]
+pub use crate::shared::testcontainers;
+pub use crate::test::current;
+#[cfg(feature = "rstest")]
+pub use crate::test::fixtures;
+#[cfg(feature = "cli")]
+pub use crate::tools::{diagnosis, runner};
 pub use reaper_macros::{shared, with_reaper};
 
 /// What the macros' expansion calls; not for anybody else, and free to change.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::runtime::*;
+    pub use crate::test::*;
 }
 
 /// The fixture `reaper` as rstest calls it: the name of the crate is the name of the fixture.
 #[cfg(feature = "rstest")]
 #[doc(hidden)]
-pub use crate::fixtures::reaper as default;
+pub use crate::test::fixtures::reaper as default;

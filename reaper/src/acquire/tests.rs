@@ -1,14 +1,16 @@
 //! Every transition of the state machine, on an engine that does as it is told, in paused time.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
-use super::*;
-use std::cell::OnceCell;
-
-use crate::config::{Config, Found};
-use crate::engine::discover::{Endpoint, Place};
-use crate::engine::fake::{Answer, Event, FakeEngine, OWN_NETWORK, World, failure, reaper};
-use crate::session;
+use super::image::Image;
+use super::search::{Acquired, acquire};
+use super::spec::Plan;
+use crate::engine::doubles::fake::{Answer, Event, FakeEngine, OWN_NETWORK, World, failure, reaper};
+use crate::engine::{Container, Endpoint, Place, Refusal, State};
+use crate::error::{Error, Result};
+use crate::session::{self, Filter};
+use crate::settings::{Config, Found};
 
 pub(super) fn plan(set: impl FnOnce(&mut Config)) -> Plan {
     let mut config =

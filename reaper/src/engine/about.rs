@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::discover::Place;
 use super::http::{ask, invalid, post};
-use crate::percent;
+use super::percent;
 
 /// For an engine that accepts a connection and then says nothing.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);

@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 
 use super::discover::{Endpoint, Place};
 use super::look_up::look_up;
-use super::{Container, ContainerSpec, Engine, Published, RYUK_PORT, RYUK_PORT_NAME, Refusal};
+use super::provider::{Container, ContainerSpec, Engine, Published, RYUK_PORT, RYUK_PORT_NAME, Refusal};
 use crate::error::{Error, Result};
 use crate::platform;
 

@@ -12,8 +12,8 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::config::{Config, Found};
 use crate::error::{Attempt, Error, Result};
+use crate::settings::{Config, Found};
 
 /// For a host that does not answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);

@@ -12,12 +12,12 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::State;
 use super::discover::Place;
 use super::http::{Answer, bounded, invalid};
 use super::moment::moment;
-use crate::labels::RYUK;
-use crate::percent;
+use super::percent;
+use super::provider::State;
+use crate::session::RYUK;
 
 /// A kind of thing that an engine keeps, in the order in which one lets go of the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

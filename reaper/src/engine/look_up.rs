@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::discover::Place;
 use super::http::{Answer, ask, bounded, invalid};
-use super::{Container, Published, RYUK_PORT_NAME, State};
+use super::provider::{Container, Published, RYUK_PORT_NAME, State};
 
 /// Finds a container by its exact name.
 pub(crate) async fn look_up(place: &Place, name: &str) -> io::Result<Option<Container>> {

@@ -4,6 +4,7 @@ use std::ffi::CStr;
 use std::net::TcpStream;
 use std::os::fd::AsFd as _;
 
+use super::imp::look_for;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 /// Where the kernel cannot say when a process ends, it is looked for this often.
@@ -42,8 +43,7 @@ fn close_inherited() {
 /// Waits until the process that had this pid and start time is gone, or the stream has ended.
 pub(crate) fn until_either_ends(id: u32, started: &str, stream: &TcpStream) {
     // What cannot be told is no end: a session without its keeper may be over too early.
-    let runs =
-        || super::look_for(id).map_or(true, |found| found.is_some_and(|process| process.started == started));
+    let runs = || look_for(id).map_or(true, |found| found.is_some_and(|process| process.started == started));
     let ending = ending(id);
     // Only now: a descriptor that was opened before is not that of a later process with the same pid.
     while runs() {

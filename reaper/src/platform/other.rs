@@ -5,7 +5,7 @@ use std::io;
 use std::sync::OnceLock;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::Process;
+use super::process::Process;
 
 /// The process with this pid, if it is this one; of others nothing can be told.
 pub(crate) fn look_for(id: u32) -> io::Result<Option<Process>> {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 use std::process::Command;
 
-use super::{Process, nobody_has};
+use super::process::{Process, nobody_has};
 
 /// The process with this pid, none if there provably is none, or why that cannot be told. What has ended and was
 /// not waited for yet is none.

@@ -18,14 +18,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::entry::{self, Entry, Guarded, Made};
-use crate::config::{self, Config};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
-use crate::labels::{self, Filter};
-use crate::owner::Owner;
 use crate::platform;
-use crate::session;
-use crate::state::{self, SessionFolder, uninterrupted};
+use crate::session::folder::{self, SessionFolder, uninterrupted};
+use crate::session::{self, Filter, Owner, REAPER};
+use crate::settings::{Config, running_test};
 
 /// What became of asking for a value.
 #[derive(Debug)]
@@ -154,7 +152,7 @@ impl Claimant {
     /// Waits for a word from the reaper, and so for another where it is gone.
     fn ask_the_reaper(&self) -> Result<()> {
         // Names only what is the reaper's own: what the test made may have to be kept.
-        self.reaper.also(Filter::of_session(self.reaper.session().as_str(), labels::REAPER, "true"))
+        self.reaper.also(Filter::of_session(self.reaper.session().as_str(), REAPER, "true"))
     }
 
     fn folder(&self) -> Result<std::sync::Arc<SessionFolder>> {
@@ -176,7 +174,7 @@ impl Claimant {
     fn lock(&self, entry: &Entry, events: &Sender<Event>, received: &Receiver<Event>) -> Result<File> {
         let failed = |error| entry.failed(error);
         let mut options = File::options();
-        let file = state::open(&entry.lock, options.read(true).write(true).create(true)).map_err(failed)?;
+        let file = folder::open(&entry.lock, options.read(true).write(true).create(true)).map_err(failed)?;
         let mut file = match file.try_lock() {
             Ok(()) => file,
             Err(TryLockError::WouldBlock) => self.wait(file, entry, events, received)?,
@@ -220,7 +218,7 @@ impl Claimant {
 
 /// What the lock's file says of who holds it.
 fn holder(entry: &Entry) -> String {
-    let holder = state::read(&entry.lock).ok().and_then(|text| serde_json::from_str::<Holder>(&text).ok());
+    let holder = folder::read(&entry.lock).ok().and_then(|text| serde_json::from_str::<Holder>(&text).ok());
     holder.map_or_else(
         || "a process that has not said who it is is making it".into(),
         |Holder { pid, test, since }| {
@@ -234,7 +232,7 @@ fn holder(entry: &Entry) -> String {
 fn who() -> String {
     let named = |name: &str| !name.is_empty() && name != "main" && !name.starts_with("tokio-");
     let thread = thread::current().name().filter(|name| named(name)).map(str::to_owned);
-    config::running_test()
+    running_test()
         .or(thread)
         .map_or_else(|| std::env::args().collect::<Vec<_>>().join(" "), |test| format!("test {test}"))
 }

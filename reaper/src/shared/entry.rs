@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use super::kind::Kind;
 use crate::error::{Error, Result};
-use crate::state::{self, SessionFolder};
+use crate::session::folder::{self, SessionFolder};
 
 /// How much of a key is left readable in the names of its files.
 const READABLE: usize = 40;
@@ -56,12 +56,12 @@ impl Entry {
     pub(super) fn new(folder: &SessionFolder, key: &str) -> Self {
         let name = file_name(key);
         let file = |extension| folder.file(&format!("{name}.{extension}"));
-        Self { key: key.into(), value: file(state::VALUE), lock: file("lock") }
+        Self { key: key.into(), value: file(folder::VALUE), lock: file("lock") }
     }
 
     /// The value as it was last made, if it was.
     pub(super) fn read(&self) -> Result<Option<Made>> {
-        let text = match state::read(&self.value) {
+        let text = match folder::read(&self.value) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             outcome => outcome.map_err(|error| self.failed(error))?,
         };
@@ -83,7 +83,7 @@ impl Entry {
         let as_others_get_it = serde_json::from_str(&text).map_err(not_json)?;
         let header = Header { key: self.key.clone(), guarded: guarded.clone(), kind: Kind::of::<T>() };
         let header = serde_json::to_string(&header).map_err(not_json)?;
-        state::replace(&self.value, format!("{header}\n{text}").as_bytes())
+        folder::replace(&self.value, format!("{header}\n{text}").as_bytes())
             .map_err(|error| self.failed(error))?;
         Ok(as_others_get_it)
     }

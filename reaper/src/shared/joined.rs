@@ -9,7 +9,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::session::SessionId;
-use crate::state::{self, SessionFolder};
+use crate::session::folder::{self, SessionFolder};
 
 static JOINED: Mutex<BTreeMap<SessionId, Arc<SessionFolder>>> = Mutex::new(BTreeMap::new());
 
@@ -20,7 +20,7 @@ pub(super) fn folder(session: &SessionId, runner: Option<&str>) -> io::Result<Ar
     if let Some(folder) = joined.get(session).filter(|folder| folder.is_current()) {
         return Ok(Arc::clone(folder));
     }
-    let folder = Arc::new(SessionFolder::join(&state::folder()?, session.as_str(), runner)?);
+    let folder = Arc::new(SessionFolder::join(&folder::folder()?, session.as_str(), runner)?);
     joined.insert(session.clone(), Arc::clone(&folder));
     Ok(folder)
 }

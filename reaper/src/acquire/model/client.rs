@@ -13,11 +13,11 @@ use tokio::time::{sleep, timeout};
 
 use super::scenario::Life;
 use crate::acquire::tests::plan;
+use crate::acquire::wire;
 use crate::acquire::{Acquired, acquire};
-use crate::engine::simulated::SimulatedEngine;
+use crate::engine::doubles::SimulatedEngine;
 use crate::error::Error;
-use crate::labels::Filter;
-use crate::wire;
+use crate::session::Filter;
 
 /// In which the end of a connection must have been noticed.
 const END_WITHIN: Duration = Duration::from_secs(10);

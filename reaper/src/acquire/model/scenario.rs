@@ -4,7 +4,7 @@
 use proptest::prelude::*;
 
 use crate::engine::State;
-use crate::engine::simulated::{Fault, Operation, Trouble};
+use crate::engine::doubles::{Fault, Operation, Trouble};
 
 /// No fault begins later, and no client starts later.
 pub(super) const RESTLESS: u64 = 20_000;

@@ -1,0 +1,402 @@
+//! Looks the session's reaper up, or creates it: the one state machine between a name and an
+//! acknowledged connection.
+//!
+//! Many processes run this at once and none leads. The engine's unique names decide who creates; all
+//! others find. So every round begins with what the engine says now, does one step, and what did not
+//! work out is looked at again in the next round; nothing is remembered but what this process itself must
+//! clean up. A lock file beside it was rejected: it would order the processes of one host, and the
+//! engine may be used from several.
+//!
+//! ```text
+//! inspect -> absent            create, start
+//!            created           wait; start it if its creator does not
+//!            running           dial, register, ACK -> acquired
+//!            ended             remove
+//!            paused, foreign   error
+//! ```
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
+use tokio::time::{Instant, timeout, timeout_at};
+
+use super::image::Image;
+use super::spec::Plan;
+use super::wire::{self, WireError};
+use crate::engine::{Container, Engine, Published, Refusal, State};
+use crate::error::{Attempt, Cause, Error, Result};
+use crate::session::{Filter, REAPER};
+
+const FIRST_DELAY: Duration = Duration::from_millis(50);
+const LONGEST_DELAY: Duration = Duration::from_secs(1);
+
+/// How long to wait for each ACK at first; doubled each time it was not enough. A connection made while
+/// the engine still sets the port up can hang for a second, a new one then answers at once.
+const FIRST_PATIENCE: Duration = Duration::from_millis(500);
+const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A container whose creator has not started it for this long has lost its creator.
+const CREATOR_GRACE: Duration = Duration::from_millis(500);
+
+/// For cleaning up and for the last log lines, once the deadline has passed.
+const AFTERMATH: Duration = Duration::from_secs(5);
+const LOG_LINES: usize = 5;
+
+/// A connection on which every filter was acknowledged.
+#[derive(Debug)]
+pub(crate) struct Acquired<S> {
+    pub(crate) stream: S,
+    pub(crate) container: String,
+    /// Whether this process created the reaper, rather than finding it.
+    pub(crate) created: bool,
+}
+
+/// Gives a connection to the session's reaper with all these filters registered.
+pub(crate) async fn acquire<E: Engine>(
+    engine: &E,
+    plan: &Plan,
+    filters: &[Filter],
+) -> Result<Acquired<E::Stream>> {
+    let allowed = plan.config.acquire_timeout;
+    let mut search = Search::new(engine, plan, filters);
+    let outcome = timeout_at(Instant::now() + allowed, search.run()).await;
+    match outcome {
+        Ok(Ok(acquired)) => Ok(acquired),
+        Ok(Err(error)) => {
+            search.abandon().await;
+            Err(error)
+        }
+        Err(_) => Err(search.deadline(allowed).await),
+    }
+}
+
+struct Search<'a, E: Engine> {
+    engine: &'a E,
+    plan: &'a Plan,
+    filters: &'a [Filter],
+    name: String,
+    image: Image,
+    /// Made because the engine has no usual one (Podman, Docker with `bridge` switched off).
+    own_network: Option<String>,
+    backoff: ExponentialBackoff,
+    patience: Duration,
+    /// A connection whose answer took too long, held open until the next is made: a slow reaper may have taken
+    /// its filter meanwhile, and would begin to count its time if nobody were connected.
+    unanswered: Option<Registration<'a, E::Stream>>,
+    /// The container seen unfinished, and since when.
+    waiting_for: Option<(String, Instant)>,
+    /// A creation that the engine has not answered yet. It goes on with it whether or not anybody waits, so
+    /// giving up must not lose it.
+    asked: Option<Creation<'a>>,
+    /// There may be a container that nobody else will start.
+    unfinished: bool,
+    /// The id of the container that this process created.
+    created: Option<String>,
+    /// The engine has answered once, so what fails from then on is worth another round.
+    reached: bool,
+    last: Option<Cause>,
+}
+
+type Registration<'a, S> = Pin<Box<dyn Future<Output = Result<S>> + 'a>>;
+type Creation<'a> = Pin<Box<dyn Future<Output = Result<String, Refusal>> + 'a>>;
+
+/// What a round leads to.
+enum Round<S> {
+    Acquired(Acquired<S>),
+    /// Something was done; look at once.
+    Again,
+    /// Somebody else has to do something, or the engine has to recover; look later.
+    Later(Cause),
+}
+
+impl<'a, E: Engine> Search<'a, E> {
+    fn new(engine: &'a E, plan: &'a Plan, filters: &'a [Filter]) -> Self {
+        let delays = ExponentialBuilder::new()
+            .with_min_delay(FIRST_DELAY)
+            .with_max_delay(LONGEST_DELAY)
+            .with_jitter()
+            .without_max_times();
+        Self {
+            engine,
+            plan,
+            filters,
+            name: plan.name(),
+            image: Image::choose(&plan.config),
+            own_network: None,
+            backoff: delays.build(),
+            patience: FIRST_PATIENCE,
+            unanswered: None,
+            waiting_for: None,
+            asked: None,
+            unfinished: false,
+            created: None,
+            reached: plan.endpoint.probed,
+            last: None,
+        }
+    }
+
+    async fn run(&mut self) -> Result<Acquired<E::Stream>> {
+        loop {
+            match self.round().await? {
+                Round::Acquired(acquired) => return Ok(acquired),
+                Round::Again => {}
+                Round::Later(cause) => {
+                    tracing::debug!(container = self.name, %cause, "the reaper is not ready");
+                    self.last = Some(cause);
+                    tokio::time::sleep(self.backoff.next().unwrap_or(LONGEST_DELAY)).await;
+                }
+            }
+        }
+    }
+
+    async fn round(&mut self) -> Result<Round<E::Stream>> {
+        let found = match self.engine.inspect(&self.name).await {
+            Ok(found) => found,
+            // Whoever chose the endpoint has others to try.
+            Err(error) if !self.reached => return Err(self.nobody_there(&error)),
+            Err(error) => return Ok(Round::Later(Arc::new(error))),
+        };
+        self.reached = true;
+        let Some(container) = found else { return self.create().await };
+        if container.labels.get(REAPER).map(String::as_str) != Some("true") {
+            let Container { id, image, .. } = container;
+            return Err(Error::NameTaken { name: self.name.clone(), id: short(&id), image });
+        }
+        match container.state {
+            // Docker without its `bridge` starts a container all the same.
+            State::Running if !container.connected => self.replace_disconnected(&container.id).await,
+            State::Running => self.connect(container).await,
+            State::Created => self.await_start(container).await,
+            State::Ended => self.remove(&container.id).await,
+            State::Paused => Err(Error::Paused { name: self.name.clone() }),
+        }
+    }
+
+    fn nobody_there(&self, error: &Error) -> Error {
+        let (endpoint, origin) =
+            (self.plan.endpoint.place.to_string(), "looked up without asking".to_owned());
+        Error::NoEngine { attempts: vec![Attempt { endpoint, origin, problem: error.report() }] }
+    }
+
+    async fn create(&mut self) -> Result<Round<E::Stream>> {
+        if let Some(before) = self.created.take() {
+            // What we created is gone already. Creating again without a pause would be a tight loop
+            // around a reaper that dies as soon as it starts.
+            return Ok(Round::Later(cause(format!(
+                "the reaper container {} ended by itself",
+                short(&before)
+            ))));
+        }
+        let engine = self.engine;
+        let container = self.plan.container(&self.image, self.own_network.as_deref());
+        let asked = self.asked.insert(Box::pin(async move { engine.create(&container).await }));
+        let answer = asked.await;
+        match self.answered(answer) {
+            Ok(id) => {
+                self.created = Some(id.clone());
+                self.start(&id).await
+            }
+            Err(refusal) => self.mend(refusal).await,
+        }
+    }
+
+    fn answered(&mut self, answer: Result<String, Refusal>) -> Result<String, Refusal> {
+        self.asked = None;
+        // What may pass may be an answer that was lost, too.
+        self.unfinished = matches!(answer, Ok(_) | Err(Refusal::Passing(_)));
+        answer
+    }
+
+    async fn start(&mut self, id: &str) -> Result<Round<E::Stream>> {
+        let Err(refusal) = self.engine.start(id).await else { return Ok(Round::Again) };
+        // A container that would not start keeps the name from everybody.
+        let removed = self.engine.remove(id).await;
+        self.created = None;
+        self.unfinished = removed.is_err();
+        self.mend(refusal).await
+    }
+
+    /// Brings what the engine said was missing.
+    async fn mend(&mut self, refusal: Refusal) -> Result<Round<E::Stream>> {
+        match refusal {
+            Refusal::NameTaken => Ok(Round::Later(cause("another process is creating the reaper".into()))),
+            Refusal::NoImage => match self.image.clone().provide(self.engine, &self.plan.config).await {
+                Ok(image) => {
+                    self.image = image;
+                    Ok(Round::Again)
+                }
+                // An image that a person chose and that cannot be had is not going to appear.
+                Err(error @ Error::Image { .. }) => Err(error),
+                Err(error) => Ok(Round::Later(Arc::new(error))),
+            },
+            Refusal::NoNetwork(error) if self.plan.config.network.is_some() => Err(error),
+            Refusal::NoNetwork(error) if self.own_network.is_some() => {
+                // An earlier reaper of the session has removed it, or it was another's container, whose creator did
+                // not know yet that `bridge` is missing.
+                self.own_network = None;
+                Ok(Round::Later(Arc::new(error)))
+            }
+            Refusal::NoNetwork(_) => match self.provide_network().await {
+                Ok(()) => Ok(Round::Again),
+                Err(error) => Ok(Round::Later(Arc::new(error))),
+            },
+            Refusal::Passing(error) => Ok(Round::Later(Arc::new(error))),
+            Refusal::Final(error) => Err(error),
+        }
+    }
+
+    async fn provide_network(&mut self) -> Result<()> {
+        if self.own_network.is_none() {
+            let (name, labels) = (self.plan.network_name(), self.plan.network_labels());
+            self.own_network = Some(self.engine.create_network(&name, &labels).await?);
+        }
+        Ok(())
+    }
+
+    /// Makes room for a reaper with a network: one that has none cannot be reached, and never will be.
+    async fn replace_disconnected(&mut self, id: &str) -> Result<Round<E::Stream>> {
+        let is_ours = self.created.as_deref() == Some(id);
+        let had_network = self.own_network.is_some();
+        if is_ours || self.is_abandoned(id) {
+            // First the network, so that the name is free for no longer than it takes to create again.
+            if let Err(error) = self.provide_network().await {
+                return Ok(Round::Later(Arc::new(error)));
+            }
+            if let Err(error) = self.engine.remove_disconnected(id).await {
+                return Ok(Round::Later(Arc::new(error)));
+            }
+            self.created = None;
+            if !(is_ours && had_network) {
+                return Ok(Round::Again);
+            }
+        }
+        Ok(Round::Later(cause(format!("the engine gave the reaper container {} no network", short(id)))))
+    }
+
+    /// Leaves a container to its creator for a moment, then starts it in the creator's place.
+    async fn await_start(&mut self, container: Container) -> Result<Round<E::Stream>> {
+        if self.is_abandoned(&container.id) {
+            // Somebody with other settings may have made what cannot be started; it is removed by then, and
+            // what this process makes may be better.
+            let started = self.start(&container.id).await;
+            return started.or_else(|error| Ok(Round::Later(Arc::new(error))));
+        }
+        Ok(Round::Later(cause("the reaper container is created, but not started".into())))
+    }
+
+    /// Whether a container has waited for its creator for longer than one that is alive would take.
+    fn is_abandoned(&mut self, id: &str) -> bool {
+        match &self.waiting_for {
+            Some((known, since)) if known == id => {
+                let abandoned = since.elapsed() >= CREATOR_GRACE;
+                if abandoned {
+                    self.waiting_for = None;
+                }
+                abandoned
+            }
+            _ => {
+                self.waiting_for = Some((id.to_owned(), Instant::now()));
+                false
+            }
+        }
+    }
+
+    async fn remove(&mut self, id: &str) -> Result<Round<E::Stream>> {
+        match self.engine.remove(id).await {
+            Ok(()) => Ok(Round::Later(cause(format!("the reaper container {} has ended", short(id))))),
+            Err(error) => Ok(Round::Later(Arc::new(error))),
+        }
+    }
+
+    async fn connect(&mut self, container: Container) -> Result<Round<E::Stream>> {
+        let Some(published) = container.published else {
+            return Ok(Round::Later(cause("the reaper's port is not published yet".into())));
+        };
+        let port = published.port;
+        let patience = self.patience * u32::try_from(self.filters.len().max(1)).unwrap_or(u32::MAX);
+        let mut registration: Registration<'a, E::Stream> =
+            Box::pin(register(self.engine, self.filters, published));
+        match timeout(patience, &mut registration).await {
+            Ok(Ok(stream)) => {
+                let created = self.created.as_deref() == Some(container.id.as_str());
+                Ok(Round::Acquired(Acquired { stream, container: container.id, created }))
+            }
+            Ok(Err(error @ Error::FilterRefused { .. })) => Err(error),
+            Ok(Err(error)) => Ok(Round::Later(Arc::new(error))),
+            Err(_) => {
+                self.unanswered = Some(registration);
+                self.patience = LONGEST_PATIENCE.min(self.patience * 2);
+                Ok(Round::Later(cause(format!(
+                    "the reaper did not answer on port {port} within {patience:?}"
+                ))))
+            }
+        }
+    }
+
+    /// Removes what a creation left that will not be finished by us.
+    async fn abandon(&mut self) {
+        let cleaned = timeout(AFTERMATH, async {
+            if let Some(asked) = &mut self.asked {
+                let answer = asked.await;
+                // Only whether something was made is of interest now.
+                let _ = self.answered(answer);
+            }
+            if !self.unfinished {
+                return Ok(());
+            }
+            match self.engine.inspect(&self.name).await? {
+                Some(container) if container.state == State::Created => {
+                    self.engine.remove(&container.id).await
+                }
+                _ => Ok(()),
+            }
+        });
+        let problem = match cleaned.await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.report(),
+            Err(_) => format!("the engine was not done within {AFTERMATH:?}"),
+        };
+        tracing::warn!(container = self.name, problem, "a half-made reaper may be left");
+    }
+
+    async fn deadline(&mut self, after: Duration) -> Error {
+        let log = timeout(AFTERMATH, async {
+            let container = self.engine.inspect(&self.name).await.ok()??;
+            self.engine.log(&container.id, LOG_LINES).await.ok()
+        });
+        let log = log.await.ok().flatten().unwrap_or_default();
+        self.abandon().await;
+        let source = self.last.take().unwrap_or_else(|| cause("the engine did not answer".into()));
+        Error::Deadline { after, log, source }
+    }
+}
+
+/// Connects to a reaper and returns once it has acknowledged every filter.
+async fn register<E: Engine>(engine: &E, filters: &[Filter], reaper: Published) -> Result<E::Stream> {
+    let port = reaper.port;
+    let failed = |source: Cause| Error::Engine { operation: format!("connect to port {port}"), source };
+    let mut stream = engine.dial(&reaper).await.map_err(|error| failed(Arc::new(error)))?;
+    for filter in filters {
+        wire::register(&mut stream, filter).await.map_err(|error| match error {
+            WireError::Refused { answer } => Error::FilterRefused { filter: filter.to_string(), answer },
+            broken @ WireError::Broken(_) => failed(Arc::new(broken)),
+        })?;
+    }
+    Ok(stream)
+}
+
+/// What was in the way, where no error says it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct InTheWay(String);
+
+fn cause(text: String) -> Cause {
+    Arc::new(InTheWay(text))
+}
+
+/// An id as people see it in `docker ps`.
+fn short(id: &str) -> String {
+    id.chars().take(12).collect()
+}

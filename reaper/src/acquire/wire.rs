@@ -1,0 +1,124 @@
+//! The Ryuk protocol: one line per filter, one line as the answer.
+//!
+//! A line is `label=<key>=<value>`, with `&` before each further label; percent-encoded, because official Ryuk
+//! parses it as a URL query. The answer must be read: official Ryuk acknowledges lines it could not parse,
+//! the embedded one answers them with an error, and a published port accepts before anybody listens behind it.
+
+use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
+
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+
+use crate::engine::percent_encode;
+use crate::session::Filter;
+
+/// No answer of any Ryuk comes near; what is longer is not Ryuk.
+const LONGEST_ANSWER: usize = 4096;
+
+/// Why a filter is not registered.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum WireError {
+    /// The reaper is there and will not have this filter: trying again does not help.
+    #[error("the reaper refused the filter: {answer}")]
+    Refused { answer: String },
+    /// No whole answer came.
+    #[error("the reaper did not acknowledge the filter")]
+    Broken(#[from] io::Error),
+}
+
+/// Sends the filter and returns once it was acknowledged.
+pub(crate) async fn register<S>(stream: &mut S, filter: &Filter) -> Result<(), WireError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(encode(filter).as_bytes()).await?;
+    stream.flush().await?;
+    match read_line(stream).await?.as_str() {
+        "ACK" => Ok(()),
+        answer => Err(WireError::Refused { answer: answer.to_owned() }),
+    }
+}
+
+/// Sends a filter's line over a blocking stream and returns once it was acknowledged, for who has no runtime.
+///
+/// The stream's own timeouts bound it.
+pub(crate) fn register_blocking(mut stream: &std::net::TcpStream, line: &str) -> io::Result<()> {
+    stream.write_all(line.as_bytes())?;
+    let mut answer = String::new();
+    BufReader::new(stream.take(LONGEST_ANSWER as u64)).read_line(&mut answer)?;
+    match answer.trim_end() {
+        "ACK" => Ok(()),
+        answer => Err(io::Error::other(format!("the reaper answered {answer:?}"))),
+    }
+}
+
+/// A filter as the line that registers it.
+pub(crate) fn encode(filter: &Filter) -> String {
+    let mut line = String::new();
+    for (key, value) in filter.labels() {
+        line.push_str(if line.is_empty() { "label=" } else { "&label=" });
+        percent_encode(key, &mut line);
+        line.push('=');
+        percent_encode(value, &mut line);
+    }
+    line.push('\n');
+    line
+}
+
+/// Nothing follows a line: the reaper speaks only when it was asked, and it is asked one thing at a time.
+async fn read_line<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<String> {
+    let mut line = Vec::with_capacity(64);
+    while line.last() != Some(&b'\n') {
+        if line.len() >= LONGEST_ANSWER {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer has no end"));
+        }
+        if stream.read_buf(&mut line).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    line.pop();
+    Ok(String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    async fn answer(reply: &[u8]) -> (Result<(), WireError>, Vec<u8>) {
+        let (mut client, mut server) = tokio::io::duplex(8192);
+        server.write_all(reply).await.unwrap();
+        let filter = Filter::label("a b&c", "ü=+%").unwrap();
+        server.shutdown().await.unwrap();
+        let result = register(&mut client, &filter).await;
+        drop(client);
+        let mut sent = Vec::new();
+        server.read_to_end(&mut sent).await.unwrap();
+        (result, sent)
+    }
+
+    #[tokio::test]
+    async fn everything_that_could_mean_something_else_is_encoded() {
+        let (result, sent) = answer(b"ACK\n").await;
+        result.unwrap();
+        assert_eq!(String::from_utf8(sent).unwrap(), "label=a%20b%26c=%C3%BC%3D%2B%25\n");
+    }
+
+    #[test]
+    fn labels_of_one_filter_share_a_line() {
+        let filter = Filter::label("a", "b").unwrap().and("c", "d=e").unwrap();
+        assert_eq!(encode(&filter), "label=a=b&label=c=d%3De\n");
+    }
+
+    #[tokio::test]
+    async fn an_error_line_is_a_refusal() {
+        let (result, _) = answer(b"ERROR no such key\r\n").await;
+        assert!(matches!(result, Err(WireError::Refused { answer }) if answer == "ERROR no such key"));
+    }
+
+    #[tokio::test]
+    async fn an_end_before_the_answer_is_not_an_answer() {
+        for reply in [&b""[..], b"ACK", &[b'x'; 8000]] {
+            let (result, _) = answer(reply).await;
+            assert!(matches!(result, Err(WireError::Broken(_))), "{result:?}");
+        }
+    }
+}

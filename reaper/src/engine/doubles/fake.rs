@@ -1,0 +1,232 @@
+//! An engine that does what a test scripts: one container name, and faults queued for the next requests.
+//!
+//! It keeps a world of its own, so that the state machine sees consistent answers between the faults, and
+//! writes down every request, so that a test can say which were made.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::io;
+use std::sync::Arc;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+
+use crate::engine::{Container, ContainerSpec, Engine, Published, Refusal, State};
+use crate::error::{Error, Result};
+use crate::session::REAPER;
+
+const PORT: u16 = 8080;
+
+/// The id of the network that is made here.
+pub(crate) const OWN_NETWORK: &str = "network-id";
+
+/// What the next connection meets.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answer {
+    Refuses,
+    Closes,
+    Silent,
+    Says(&'static str),
+}
+
+/// What happens to the container name just before a request is answered.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    Nothing,
+    Becomes(Option<Container>),
+    Fails,
+}
+
+#[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "a test sets each by itself")]
+pub(crate) struct World {
+    pub(crate) container: Option<Container>,
+    pub(crate) has_image: bool,
+    pub(crate) has_network: bool,
+    /// As Docker does where its `bridge` is switched off; else as Podman, which refuses.
+    pub(crate) starts_without_network: bool,
+    pub(crate) requests: Vec<&'static str>,
+    pub(crate) specs: Vec<ContainerSpec>,
+    /// Taken one per inspect.
+    pub(crate) on_inspect: VecDeque<Event>,
+    /// Taken one per create, in place of creating.
+    pub(crate) on_create: VecDeque<Refusal>,
+    /// Taken one per start, in place of starting.
+    pub(crate) on_start: VecDeque<Refusal>,
+    /// Taken one per network, in place of making it.
+    pub(crate) on_network: VecDeque<Error>,
+    /// What is refused to create or to start is done all the same: only the answer is lost.
+    pub(crate) loses_answers: bool,
+    /// Taken one per dial; then the reaper works.
+    pub(crate) on_dial: VecDeque<Answer>,
+    /// The container's fate at the moment of a dial.
+    pub(crate) after_dial: VecDeque<Event>,
+    pub(crate) platform: Option<(&'static str, &'static str)>,
+}
+
+pub(crate) struct FakeEngine(pub(crate) RefCell<World>);
+
+impl FakeEngine {
+    pub(crate) fn new(set: impl FnOnce(&mut World)) -> Self {
+        let mut world = World { has_image: true, has_network: true, ..World::default() };
+        set(&mut world);
+        Self(RefCell::new(world))
+    }
+
+    /// How often a request was made.
+    pub(crate) fn count(&self, request: &str) -> usize {
+        self.0.borrow().requests.iter().filter(|made| **made == request).count()
+    }
+}
+
+/// A reaper container as another process would have left it.
+pub(crate) fn reaper(id: &str, state: State) -> Container {
+    Container {
+        id: id.into(),
+        image: "ryuk".into(),
+        state,
+        labels: HashMap::from([(REAPER.into(), "true".into())]),
+        connected: true,
+        published: (state == State::Running).then_some(Published { port: PORT, address: None }),
+    }
+}
+
+pub(crate) fn failure() -> Error {
+    Error::Engine { operation: "do as scripted".into(), source: Arc::new(io::Error::other("scripted")) }
+}
+
+impl World {
+    fn apply(&mut self, event: Option<Event>) -> Result<()> {
+        match event {
+            Some(Event::Becomes(container)) => self.container = container,
+            Some(Event::Fails) => return Err(failure()),
+            Some(Event::Nothing) | None => {}
+        }
+        Ok(())
+    }
+}
+
+impl Engine for FakeEngine {
+    type Stream = DuplexStream;
+
+    async fn inspect(&self, _name: &str) -> Result<Option<Container>> {
+        let mut world = self.0.borrow_mut();
+        world.requests.push("inspect");
+        let event = world.on_inspect.pop_front();
+        world.apply(event)?;
+        Ok(world.container.clone())
+    }
+
+    async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal> {
+        let mut world = self.0.borrow_mut();
+        world.requests.push("create");
+        let id = format!("created-{}", world.specs.len() + 1);
+        let answer = world.on_create.pop_front().map_or(Ok(id.clone()), Err);
+        if answer.is_err() && !world.loses_answers {
+            return answer;
+        }
+        if world.container.is_some() {
+            return Err(Refusal::NameTaken);
+        }
+        if !world.has_image {
+            return Err(Refusal::NoImage);
+        }
+        world.specs.push(spec.clone());
+        world.container = Some(reaper(&id, State::Created));
+        answer
+    }
+
+    async fn start(&self, id: &str) -> Result<(), Refusal> {
+        let mut world = self.0.borrow_mut();
+        world.requests.push("start");
+        let answer = world.on_start.pop_front().map_or(Ok(()), Err);
+        if answer.is_err() && !world.loses_answers {
+            return answer;
+        }
+        if !world.has_network && world.specs.last().is_some_and(|spec| spec.network == "bridge") {
+            if !world.starts_without_network {
+                return Err(Refusal::NoNetwork(failure()));
+            }
+            world.container =
+                Some(Container { connected: false, published: None, ..reaper(id, State::Running) });
+            return Ok(());
+        }
+        match &mut world.container {
+            Some(container) if container.id == id => *container = reaper(id, State::Running),
+            _ => return Err(Refusal::Passing(failure())),
+        }
+        answer
+    }
+
+    async fn remove(&self, id: &str) -> Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.requests.push("remove");
+        world.container.take_if(|container| container.id == id && container.state != State::Running);
+        Ok(())
+    }
+
+    async fn remove_disconnected(&self, id: &str) -> Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.requests.push("remove");
+        world.container.take_if(|container| container.id == id && !container.connected);
+        Ok(())
+    }
+
+    async fn log(&self, _id: &str, _lines: usize) -> Result<Vec<String>> {
+        Ok(vec!["the last words".into()])
+    }
+
+    async fn create_network(&self, _name: &str, _labels: &BTreeMap<String, String>) -> Result<String> {
+        let mut world = self.0.borrow_mut();
+        world.requests.push("network");
+        world.on_network.pop_front().map_or(Ok(OWN_NETWORK.to_owned()), Err)
+    }
+
+    async fn platform(&self) -> Result<(String, String)> {
+        let (os, architecture) = self.0.borrow().platform.unwrap_or(("linux", "amd64"));
+        Ok((os.into(), architecture.into()))
+    }
+
+    async fn load(&self, _archive: &'static [u8]) -> Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.requests.push("load");
+        world.has_image = true;
+        Ok(())
+    }
+
+    async fn pull(&self, image: &str) -> Result<()> {
+        let mut world = self.0.borrow_mut();
+        world.requests.push("pull");
+        if image.contains("nowhere") {
+            return Err(failure());
+        }
+        world.has_image = true;
+        Ok(())
+    }
+
+    async fn dial(&self, _reaper: &Published) -> io::Result<DuplexStream> {
+        let answer = {
+            let mut world = self.0.borrow_mut();
+            world.requests.push("dial");
+            let event = world.after_dial.pop_front();
+            let _ = world.apply(event);
+            world.on_dial.pop_front().unwrap_or(Answer::Says("ACK\n"))
+        };
+        let (client, mut server) = tokio::io::duplex(4096);
+        match answer {
+            Answer::Refuses => return Err(io::ErrorKind::ConnectionRefused.into()),
+            Answer::Closes => drop(server),
+            Answer::Silent | Answer::Says(_) => {
+                tokio::spawn(async move {
+                    while server.read_u8().await.is_ok_and(|byte| byte != b'\n') {}
+                    match answer {
+                        Answer::Says(line) => drop(server.write_all(line.as_bytes()).await),
+                        _ => std::future::pending().await,
+                    }
+                    // Held open, as a reaper would, until the client goes.
+                    let _ = server.read_u8().await;
+                });
+            }
+        }
+        Ok(client)
+    }
+}

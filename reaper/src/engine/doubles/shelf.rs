@@ -1,0 +1,52 @@
+//! What an engine has, on a shelf of a test's own, from which things go as the test scripts it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+
+use crate::engine::{Inventory, Kind, Removal, Resource, State};
+
+/// An engine on which a removal ends as scripted, and then as it should.
+#[derive(Default)]
+pub(crate) struct Shelf {
+    pub(crate) resources: RefCell<Vec<Resource>>,
+    pub(crate) scripted: RefCell<Vec<(&'static str, Removal)>>,
+    pub(crate) order: RefCell<Vec<String>>,
+    pub(crate) appears: RefCell<Option<Resource>>,
+}
+
+pub(crate) fn resource(kind: Kind, id: &str, labels: &[(&str, &str)]) -> Resource {
+    let labels: HashMap<_, _> = labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+    let (state, created) = ((kind == Kind::Container).then_some(State::Created), None);
+    Resource { kind, id: id.into(), labels, state, name: format!("{id}'s name"), created }
+}
+
+impl Inventory for Shelf {
+    async fn list(&self, kind: Kind, labels: &[String]) -> io::Result<Vec<Resource>> {
+        let carries = |resource: &Resource, label: &String| {
+            let (key, value) = label.split_once('=').unwrap_or((label, ""));
+            resource.labels.get(key).is_some_and(|found| value.is_empty() || found == value)
+        };
+        let resources = self.resources.borrow();
+        let found = resources.iter().filter(|resource| resource.kind == kind);
+        Ok(found.filter(|resource| labels.iter().all(|label| carries(resource, label))).cloned().collect())
+    }
+
+    async fn remove(&self, kind: Kind, id: &str) -> Removal {
+        self.order.borrow_mut().push(format!("{kind} {id}"));
+        let mut scripted = self.scripted.borrow_mut();
+        if let Some(position) = scripted.iter().position(|(scripted, _)| *scripted == id) {
+            return scripted.remove(position).1;
+        }
+        self.resources.borrow_mut().retain(|resource| (resource.kind, resource.id.as_str()) != (kind, id));
+        self.resources.borrow_mut().extend(self.appears.borrow_mut().take());
+        Removal::Removed
+    }
+
+    async fn remove_idle(&self, id: &str) -> Removal {
+        if self.resources.borrow().iter().any(|resource| resource.id == id && resource.runs()) {
+            return Removal::UnderWay;
+        }
+        self.remove(Kind::Container, id).await
+    }
+}

@@ -1,0 +1,117 @@
+//! What the reaper needs of a container engine, and nothing more.
+//!
+//! A trait, because the state machine in `acquire` has to be tested against races that a real engine
+//! shows once in a thousand runs: `fake` scripts them. Its futures need not be `Send`: whoever talks to an
+//! engine does so on the connection's own thread. Resources are removed by id, never by name, so that
+//! nobody removes what another process has put in the place meanwhile.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::net::IpAddr;
+
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use crate::error::{Error, Result};
+
+/// A Docker-compatible engine, as far as acquiring a reaper goes.
+pub(crate) trait Engine {
+    /// A connection to a published port.
+    type Stream: AsyncRead + AsyncWrite + Unpin;
+
+    /// Looks a container up by its exact name.
+    async fn inspect(&self, name: &str) -> Result<Option<Container>>;
+    /// Creates a container and gives its id.
+    async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal>;
+    /// Starts a container; one that already runs is started.
+    async fn start(&self, id: &str) -> Result<(), Refusal>;
+    /// Removes a container that does not run; one that is gone, or being removed, is removed. One that runs
+    /// stays: somebody has started it meanwhile, and others may be connected to it already.
+    async fn remove(&self, id: &str) -> Result<()>;
+    /// Removes by force a container on no network: it runs, and nobody can be connected to it.
+    async fn remove_disconnected(&self, id: &str) -> Result<()>;
+    /// The last lines that a container wrote.
+    async fn log(&self, id: &str, lines: usize) -> Result<Vec<String>>;
+    /// Creates a network with these labels, and gives its id.
+    async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<String>;
+    /// Operating system and architecture, in the engine's words: `linux`, `amd64`.
+    async fn platform(&self) -> Result<(String, String)>;
+    /// Brings an image to the engine from an archive as `docker save` writes it.
+    async fn load(&self, archive: &'static [u8]) -> Result<()>;
+    /// Brings an image to the engine from its registry.
+    async fn pull(&self, image: &str) -> Result<()>;
+    /// Connects to the port of the reaper in this container.
+    async fn dial(&self, reaper: &Published) -> io::Result<Self::Stream>;
+}
+
+/// A container as the engine describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Container {
+    pub(crate) id: String,
+    pub(crate) image: String,
+    pub(crate) state: State,
+    pub(crate) labels: HashMap<String, String>,
+    /// On any network at all; only of meaning while it runs.
+    pub(crate) connected: bool,
+    /// Where the reaper's port is reached, while it is published.
+    pub(crate) published: Option<Published>,
+}
+
+/// The ways to a container's port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Published {
+    /// The engine's host's port under which it is published.
+    pub(crate) port: u16,
+    /// The container's own address, where it has one: the way that is left when the process that serves
+    /// the published port is gone.
+    pub(crate) address: Option<IpAddr>,
+}
+
+/// Where a container is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Created, or being started.
+    Created,
+    Running,
+    Paused,
+    /// Exited, dead, or being removed.
+    Ended,
+}
+
+/// Why the engine did not create or start a container.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// Another container has the name.
+    NameTaken,
+    /// The image is not on the engine.
+    NoImage,
+    /// The network is not on the engine.
+    NoNetwork(Error),
+    /// Trying again may help.
+    Passing(Error),
+    /// Trying again will not help.
+    Final(Error),
+}
+
+/// A container to create: what of the engine's many settings a reaper uses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ContainerSpec {
+    pub(crate) name: String,
+    pub(crate) image: String,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) environment: Vec<String>,
+    /// The engine's socket as its own host sees it.
+    pub(crate) socket: String,
+    pub(crate) network: String,
+    /// Networks to join besides.
+    pub(crate) further_networks: Vec<String>,
+    /// The address of the host on which the port is published; empty for all.
+    pub(crate) publish_on: String,
+    pub(crate) privileged: bool,
+    /// Read-only root, no capabilities, no new privileges, small memory and process limits.
+    pub(crate) hardened: bool,
+}
+
+/// The port on which every Ryuk listens.
+pub(crate) const RYUK_PORT: u16 = 8080;
+/// The same as the engine writes it.
+pub(crate) const RYUK_PORT_NAME: &str = "8080/tcp";

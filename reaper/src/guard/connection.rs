@@ -1,0 +1,133 @@
+//! The handle on the process's one connection to its session's reaper, and what it shares with the thread that owns
+//! the stream.
+//!
+//! A handle asks the thread for what needs the stream, and closes the stream itself: whoever drops the last guard
+//! must not wait for a thread to get a processor.
+
+use std::io;
+use std::net::{Shutdown, SocketAddr};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use socket2::{SockRef, Socket};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::UnboundedSender;
+
+use super::outcome;
+use crate::acquire::{encode, register_blocking};
+use crate::engine::Endpoint;
+use crate::error::{Error, Result};
+use crate::removal::Reaped;
+use crate::session::{Filter, KEEP};
+
+/// For a last word to the reaper in the drop of the last guard.
+const RELEASED_WITHIN: Duration = Duration::from_secs(5);
+
+/// A live connection; it closes when the last handle is dropped, and before that drop returns.
+#[derive(Debug)]
+pub(crate) struct Connection {
+    /// The engine's endpoint, for people.
+    pub(crate) endpoint: String,
+    /// The engine, for whoever works on it besides.
+    pub(crate) engine: Endpoint,
+    pub(super) line: Arc<Mutex<Line>>,
+    pub(super) requests: UnboundedSender<Request>,
+    /// With `REAPER_KEEP=on-failure`: what is created over this connection, registered if all goes well.
+    pub(super) passing: Option<Filter>,
+}
+
+/// What the thread and the handles both have to know of the stream that is open now.
+#[derive(Debug)]
+pub(super) struct Line {
+    pub(super) container: String,
+    /// The thread's stream once more, to close it from elsewhere.
+    socket: Socket,
+    pub(super) reaper: SocketAddr,
+    /// No handle is left, so an end of the stream is no loss.
+    pub(super) released: bool,
+}
+
+impl Line {
+    pub(super) fn new(container: String, stream: &TcpStream) -> Result<Self> {
+        let ends = || Ok((SockRef::from(stream).try_clone()?, stream.peer_addr()?));
+        let (socket, reaper) = ends().map_err(|source: io::Error| Error::Engine {
+            operation: "hold the connection".into(),
+            source: Arc::new(source),
+        })?;
+        Ok(Self { container, socket, reaper, released: false })
+    }
+}
+
+/// What a handle asks of the thread, and who wants to know when it is done.
+pub(super) enum Request {
+    /// One more filter.
+    Also(Filter, Answer<()>),
+    /// The removing of everything that this process registered.
+    Reap(Answer<Reaped>),
+}
+
+/// Called with the outcome.
+pub(crate) type Answer<T> = Box<dyn FnOnce(Result<T>) + Send>;
+
+impl Connection {
+    /// The id of the container at the other end, which a restored connection changes.
+    pub(crate) fn container(&self) -> String {
+        lock(&self.line).container.clone()
+    }
+
+    /// Registers one more filter; returns when it was acknowledged.
+    pub(crate) fn also(&self, filter: Filter) -> Result<()> {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        self.ask(Request::Also(filter, Box::new(move |outcome| drop(answer.send(outcome)))))?;
+        answered.recv().map_err(|_| ended())?
+    }
+
+    /// Has everything removed that this process registered.
+    pub(crate) fn reap(&self, answer: Answer<Reaped>) -> Result<()> {
+        self.ask(Request::Reap(answer))
+    }
+
+    /// What marks a resource as one that stays, where this connection's do.
+    pub(crate) fn keep_mark(&self) -> Option<&str> {
+        self.passing.as_ref()?.labels().find(|(key, _)| *key == KEEP).map(|(_, mark)| mark)
+    }
+
+    fn ask(&self, request: Request) -> Result<()> {
+        self.requests.send(request).map_err(|_| ended())
+    }
+
+    /// Has what was created over this connection removed with the session after all.
+    fn release(&self, filter: &Filter) -> io::Result<()> {
+        let reaper = lock(&self.line).reaper;
+        let stream = std::net::TcpStream::connect_timeout(&reaper, RELEASED_WITHIN)?;
+        stream.set_read_timeout(Some(RELEASED_WITHIN))?;
+        register_blocking(&stream, &encode(filter))
+    }
+}
+
+impl Drop for Connection {
+    /// Closes the stream here and not on the thread, which may have to wait for a processor while the
+    /// test that dropped the guard goes on.
+    fn drop(&mut self) {
+        if let Some(filter) = self.passing.as_ref().filter(|_| outcome::all_passed())
+            && let Err(error) = self.release(filter)
+        {
+            tracing::warn!(%filter, %error, "what passing tests created stays, too");
+        }
+        let mut line = lock(&self.line);
+        line.released = true;
+        // Fails only where the other end was faster.
+        let _ = line.socket.shutdown(Shutdown::Both);
+    }
+}
+
+fn ended() -> Error {
+    let source = Arc::new(io::Error::from(io::ErrorKind::BrokenPipe));
+    let operation = "reach the thread that holds the connection".into();
+    Error::Lost { source: Arc::new(Error::Engine { operation, source }) }
+}
+
+/// A panic elsewhere leaves these values whole: each is replaced in one piece.
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,12 @@
+//! What a test holds, and what holds the session while it does: the guard, the process's one connection, and the keeper.
+//! Knows how to acquire and to remove.
+
+mod connection;
+mod keeper;
+mod outcome;
+mod reaper;
+mod slots;
+mod supervisor;
+
+pub(crate) use self::outcome::{end_of_test, failed};
+pub use self::reaper::{Builder, Reaper};

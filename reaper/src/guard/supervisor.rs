@@ -1,0 +1,259 @@
+//! The thread that owns the process's connection: acquires it, holds it, and makes it again when it is lost.
+//!
+//! It has its own runtime, because a test may have no runtime, one with paused time, or one that ends before the guard
+//! does. It waits for two things: a guard asking for something, and the end of the stream, which can only mean that the
+//! reaper is gone; then the reaper is acquired again and every filter sent again. A task on the runtime of the first
+//! test that asks was rejected: it ends with that test.
+
+use std::cell::OnceCell;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread;
+
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpStream;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::connection::{Connection, Line, Request, lock};
+#[cfg(unix)]
+use super::keeper;
+use super::slots::{self, Waiter};
+use crate::acquire::{Acquired, Plan, WireError, acquire, register};
+use crate::engine::{BollardEngine, Endpoint, Place, discover, likely};
+use crate::error::{Error, Result};
+use crate::removal::{Orphans, Reaped, look, reap};
+use crate::session::{Filter, KEEP, Owner, SessionId};
+use crate::settings::{Config, Keep};
+
+/// Asks for the process's connection; the waiter is called at once where there is one, else by the thread that is
+/// started for it.
+pub(super) fn request(session: SessionId, config: Config, waiter: Waiter) {
+    if slots::join(&session, &config, waiter) {
+        start(session, config);
+    }
+}
+
+fn start(session: SessionId, config: Config) {
+    let (for_thread, settings) = (session.clone(), config.clone());
+    let spawned = thread::Builder::new().name("reaper".into()).spawn(move || hold(for_thread, settings));
+    if let Err(error) = spawned {
+        slots::fail(session, config, &Error::Thread { source: Arc::new(error) });
+    }
+}
+
+/// The thread: acquires, hands out, and holds for as long as somebody has a handle.
+fn hold(session: SessionId, config: Config) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(error) => return slots::fail(session, config, &Error::Thread { source: Arc::new(error) }),
+    };
+    runtime.block_on(async {
+        let mut supervisor = match Supervisor::new(&session, config.clone()).await {
+            Ok(supervisor) => supervisor,
+            Err(error) => return slots::fail(session, config, &error),
+        };
+        let (requests, mut requested) = unbounded_channel();
+        let connection = Arc::new(Connection {
+            endpoint: supervisor.plan.endpoint.place.to_string(),
+            engine: supervisor.plan.endpoint.clone(),
+            line: Arc::clone(&supervisor.line),
+            requests,
+            passing: passing(&supervisor.plan),
+        });
+        // The first test of a session may be over before a keeper is there, so it waits. For the others
+        // there is one usually, and they go on meanwhile.
+        if supervisor.created {
+            supervisor.leave_keeper();
+        }
+        slots::hand_out(session, config, &connection);
+        let engine = supervisor.plan.endpoint.place.clone();
+        let orphans = std::mem::take(&mut supervisor.orphans);
+        // The guards keep it from here on; while the thread did, the connection would never close.
+        drop(connection);
+        if !supervisor.created {
+            supervisor.leave_keeper();
+        }
+        tokio::select! {
+            () = supervisor.run(&mut requested) => {}
+            // Goes on for as long as the process holds its connection anyway; the reaper has been told.
+            () = remove(orphans, &engine) => unreachable!("it never returns"),
+        }
+    });
+}
+
+/// Removes them, and then waits to be dropped.
+async fn remove(orphans: Orphans, engine: &Place) {
+    if !orphans.is_empty() {
+        orphans.remove(engine).await;
+    }
+    std::future::pending::<()>().await;
+}
+
+/// The filter for what is created over one connection, where it depends on the tests what becomes of it.
+fn passing(plan: &Plan) -> Option<Filter> {
+    /// Connections of this process follow one another, and each has tests of its own.
+    static CONNECTIONS: AtomicU32 = AtomicU32::new(1);
+    if plan.config.keep != Keep::OnFailure {
+        return None;
+    }
+    let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
+    let process = Owner::this().unwrap_or_else(|| std::process::id().to_string());
+    Some(Filter::of_session(plan.session.as_str(), KEEP, &format!("on-failure.{number}.{process}")))
+}
+
+struct Supervisor {
+    engine: BollardEngine,
+    plan: Plan,
+    stream: TcpStream,
+    /// Whether the reaper first acquired was made by this process.
+    created: bool,
+    /// Everything registered, in order: what has to be said again to a new reaper.
+    filters: Vec<Filter>,
+    /// What the creator of a reaper found of earlier sessions.
+    orphans: Orphans,
+    line: Arc<Mutex<Line>>,
+}
+
+impl Supervisor {
+    async fn new(session: &SessionId, config: Config) -> Result<Self> {
+        if let Some(endpoint) = likely(&config)? {
+            match Self::at(session, config.clone(), endpoint).await {
+                // Then all candidates are asked, so that the error names each.
+                Err(Error::NoEngine { .. }) => {}
+                outcome => return outcome,
+            }
+        }
+        let endpoint = discover(&config)?;
+        Self::at(session, config, endpoint).await
+    }
+
+    async fn at(session: &SessionId, config: Config, endpoint: Endpoint) -> Result<Self> {
+        let engine = BollardEngine::new(&endpoint);
+        let mut plan = Plan { session: session.clone(), config, endpoint, runner: OnceCell::new() };
+        let filters = vec![plan.filter()];
+        let Acquired { stream, container, created } = acquire(&engine, &plan, &filters).await?;
+        if created {
+            tracing::info!(%session, container, "reaper created");
+        } else {
+            tracing::info!(%session, container, "reaper obtained from the engine for this session");
+        }
+        // From here on its absence is a thing that passes.
+        plan.endpoint.probed = true;
+        let line = Arc::new(Mutex::new(Line::new(container, &stream)?));
+        let orphans = Orphans::default();
+        let mut supervisor = Self { engine, plan, stream, created, filters, orphans, line };
+        if created {
+            supervisor.look_for_orphans().await;
+        }
+        Ok(supervisor)
+    }
+
+    /// Finds what earlier sessions left, and tells the reaper, since this process may be a short one.
+    async fn look_for_orphans(&mut self) {
+        let Plan { session, config, endpoint, .. } = &self.plan;
+        match look(&endpoint.place, session.as_str(), config.sweep).await {
+            Ok(orphans) => self.orphans = orphans,
+            Err(error) => tracing::warn!(%session, %error, "not looked for what ended sessions left"),
+        }
+        for filter in &self.orphans.filters {
+            // Not among the filters that a next reaper is told: it is looked for again by its creator.
+            if let Err(error) = register(&mut self.stream, filter).await {
+                tracing::warn!(%filter, %error, "what an ended session left is not registered");
+            }
+        }
+    }
+
+    async fn run(mut self, requested: &mut UnboundedReceiver<Request>) {
+        let mut byte = [0];
+        loop {
+            tokio::select! {
+                request = requested.recv() => match request {
+                    Some(Request::Also(filter, answer)) => answer(self.also(filter).await),
+                    Some(Request::Reap(answer)) => answer(self.reap().await),
+                    // The last handle is gone; dropping the stream is what the reaper waits for.
+                    None => return,
+                },
+                // The reaper only ever answers, so this is the end of the stream, or nothing to keep.
+                _ = self.stream.read(&mut byte) => {
+                    if lock(&self.line).released {
+                        return;
+                    }
+                    if let Err(error) = self.restore().await {
+                        return self.give_up(error);
+                    }
+                }
+            }
+        }
+    }
+
+    async fn also(&mut self, filter: Filter) -> Result<()> {
+        match register(&mut self.stream, &filter).await {
+            Ok(()) => {
+                self.filters.push(filter);
+                Ok(())
+            }
+            Err(WireError::Refused { answer }) => {
+                Err(Error::FilterRefused { filter: filter.to_string(), answer })
+            }
+            Err(WireError::Broken(_)) => {
+                self.filters.push(filter);
+                self.restore().await
+            }
+        }
+    }
+
+    async fn reap(&self) -> Result<Reaped> {
+        let mut filters = self.filters.clone();
+        // Whatever is to stay otherwise: this was asked for.
+        filters.push(Filter::session(&self.plan.session));
+        reap(&self.plan.endpoint.place, &filters).await
+    }
+
+    async fn restore(&mut self) -> Result<()> {
+        let session = &self.plan.session;
+        tracing::info!(%session, container = self.container(), "connection lost");
+        let Acquired { stream, container, created } =
+            acquire(&self.engine, &self.plan, &self.filters).await?;
+        tracing::info!(%session, container, created, "connection restored");
+        let mut next = Line::new(container, &stream)?;
+        self.stream = stream;
+        {
+            let mut line = lock(&self.line);
+            next.released = line.released;
+            *line = next;
+        }
+        // The last one has gone with the connection that it held, or is about to.
+        self.leave_keeper();
+        Ok(())
+    }
+
+    /// Has the session's reaper kept for as long as the runner lives.
+    fn leave_keeper(&self) {
+        #[cfg(unix)]
+        if let Some(runner) = self.plan.runner() {
+            let (container, reaper) = {
+                let line = lock(&self.line);
+                (line.container.clone(), line.reaper)
+            };
+            if let Err(error) = keeper::leave(&self.plan, runner, &container, reaper) {
+                let session = &self.plan.session;
+                tracing::warn!(%session, %error, "no keeper: a gap between tests may end the session's reaper");
+            }
+        }
+    }
+
+    fn container(&self) -> String {
+        lock(&self.line).container.clone()
+    }
+
+    fn give_up(self, error: Error) {
+        // Nobody misses it, and the slot may hold somebody's new connection.
+        if lock(&self.line).released {
+            return;
+        }
+        let session = &self.plan.session;
+        tracing::error!(%session, error = error.report(), "what this session created is not protected");
+        slots::lose(self.plan.session, error);
+    }
+}

@@ -1,0 +1,11 @@
+//! Removing what labels name, past the reaper: at once, after ended sessions, or by hand. Knows engines and labels, and
+//! never a guard.
+
+mod reap;
+#[cfg(feature = "cli")]
+pub mod sessions;
+mod sweep;
+
+pub use self::reap::Reaped;
+pub(crate) use self::reap::reap;
+pub(crate) use self::sweep::{Orphans, look};

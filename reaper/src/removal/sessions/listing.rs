@@ -1,0 +1,174 @@
+//! Which sessions have something on an engine, what it is, and what of it is an orphan.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use crate::engine::{self, Inventory as _, Kind, Place, State, discover};
+use crate::error::{Error, Result};
+use crate::removal::reap::Reaped;
+use crate::removal::sweep::Orphans;
+use crate::session::{LANGUAGE, RUNNER, SESSION, owner_is_gone, owner_lives};
+use crate::settings::Config;
+
+/// Something on an engine that belongs to a session.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Resource {
+    /// What it is.
+    pub kind: Kind,
+    /// What the engine removes it by: an id, for a volume its name.
+    pub id: String,
+    /// As people call it; none for an image without a tag.
+    pub name: Option<String>,
+}
+
+/// The name, else the id as `docker ps` shows it.
+impl fmt::Display for Resource {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.id.strip_prefix("sha256:").unwrap_or(&self.id);
+        formatter.write_str(self.name.as_deref().unwrap_or(id.get(..12).unwrap_or(id)))
+    }
+}
+
+/// Whether the runner of a session, with whose end it is over, runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Runner {
+    /// It runs, on this machine.
+    Alive {
+        /// Its process.
+        pid: u32,
+    },
+    /// It has ended.
+    Gone,
+    /// It ran elsewhere, or nobody wrote down who it is.
+    Unknown,
+}
+
+/// What a session's reaper container does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Reaper {
+    /// It runs, and so guards the session.
+    Running,
+    /// It is paused, and so removes nothing until it is unpaused.
+    Paused,
+    /// It was created and does not run yet.
+    Created,
+    /// It has ended.
+    Ended,
+}
+
+/// A session of which something is on the engine: ours, or that of another client of the testcontainers family.
+#[derive(Debug, Clone)]
+pub struct Session {
+    pub(super) id: String,
+    /// The reaper containers among them.
+    pub(super) found: Vec<engine::Resource>,
+    pub(super) engine: Place,
+}
+
+/// The sessions on the engine that a test would use, the youngest first.
+///
+/// # Errors
+///
+/// As for [`crate::Reaper::acquire`] where there is no engine, and [`Error::Engine`] where it does not say what it has.
+pub async fn list() -> Result<Vec<Session>> {
+    let engine = discover(&Config::load()?)?.place;
+    let mut sessions: BTreeMap<String, Vec<engine::Resource>> = BTreeMap::new();
+    for kind in Kind::ALL {
+        let found = engine.list(kind, &[SESSION.to_owned()]).await.map_err(|error| Error::Engine {
+            operation: format!("list the {kind}s of {engine}"),
+            source: Arc::new(error),
+        })?;
+        for resource in found {
+            // Nobody's, where it is empty.
+            if let Some(session) = resource.labels.get(SESSION).filter(|session| !session.is_empty()) {
+                sessions.entry(session.clone()).or_default().push(resource);
+            }
+        }
+    }
+    let of = |(id, found)| Session { id, found, engine: engine.clone() };
+    let mut sessions: Vec<_> = sessions.into_iter().map(of).collect();
+    sessions.sort_by_key(|session| std::cmp::Reverse(session.created()));
+    Ok(sessions)
+}
+
+impl Session {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// When the oldest that is left of it was created, by the engine's clock; images count where there is nothing else,
+    /// since they may have been built long before.
+    #[must_use]
+    pub fn created(&self) -> Option<SystemTime> {
+        let oldest = |images: bool| {
+            let found = self.found.iter().filter(|found| (found.kind == Kind::Image) == images);
+            found.filter_map(|found| found.created).min()
+        };
+        oldest(false).or_else(|| oldest(true))
+    }
+
+    /// The language of the client that made it, as it calls it: `rust`, `java`.
+    #[must_use]
+    pub fn language(&self) -> Option<&str> {
+        self.found.iter().find_map(|found| found.labels.get(LANGUAGE)).map(String::as_str)
+    }
+
+    /// Whether its runner runs.
+    #[must_use]
+    pub fn runner(&self) -> Runner {
+        let marks: Vec<_> = self.found.iter().filter_map(|found| found.labels.get(RUNNER)).collect();
+        let alive = marks.iter().find(|mark| owner_lives(mark) == Some(true));
+        let pid = alive.and_then(|mark| mark.split('.').next()?.parse().ok());
+        match pid {
+            Some(pid) => Runner::Alive { pid },
+            None if !marks.is_empty() && marks.iter().all(|mark| owner_is_gone(mark)) => Runner::Gone,
+            None => Runner::Unknown,
+        }
+    }
+
+    /// What its reaper does; none where it has no reaper container.
+    #[must_use]
+    pub fn reaper(&self) -> Option<Reaper> {
+        let reapers = || self.found.iter().filter(|found| found.is_reaper());
+        let reaper = reapers().find(|reaper| reaper.runs()).or_else(|| reapers().next())?;
+        Some(match reaper.state {
+            Some(State::Running) => Reaper::Running,
+            Some(State::Paused) => Reaper::Paused,
+            Some(State::Created) | None => Reaper::Created,
+            Some(State::Ended) => Reaper::Ended,
+        })
+    }
+
+    /// What there is of it, the reaper container left out.
+    pub fn resources(&self) -> impl Iterator<Item = Resource> {
+        self.found.iter().filter(|found| !found.is_reaper()).map(resource)
+    }
+
+    /// What of it nobody will remove by himself: it carries the marks of a runner and of a process that have both provably
+    /// ended, and has no reaper that runs or is about to. What `REAPER_KEEP` keeps is none. Reaper containers that
+    /// were never started, or have ended, are among them.
+    pub fn orphans(&self) -> impl Iterator<Item = Resource> {
+        let orphans = Orphans::of(&self.id, &self.found);
+        self.found.iter().filter(move |found| orphans.include(found)).map(resource)
+    }
+}
+
+pub(super) fn resource(found: &engine::Resource) -> Resource {
+    Resource { kind: found.kind, id: found.id.clone(), name: named(&found.name) }
+}
+
+/// What was removed, by name.
+pub(crate) fn resources(reaped: Reaped) -> Vec<Resource> {
+    reaped.names.into_iter().map(|((kind, id), name)| Resource { kind, id, name: named(&name) }).collect()
+}
+
+fn named(name: &str) -> Option<String> {
+    Some(name.to_owned()).filter(|name| !name.is_empty())
+}

@@ -1,0 +1,9 @@
+//! What this user's processes keep on this machine: a folder of the user's own, and in it one for each session.
+
+mod private;
+mod session_folder;
+
+pub(crate) use self::private::{folder, open, read, replace};
+#[cfg(unix)]
+pub(crate) use self::session_folder::remove;
+pub(crate) use self::session_folder::{SessionFolder, VALUE, forget_values, uninterrupted};

@@ -1,0 +1,19 @@
+//! The session: which test run this is, who made what in it, and where its processes keep what they share on this
+//! machine. Knows the platform and the settings.
+
+pub(crate) mod folder;
+mod id;
+pub mod labels;
+mod owner;
+
+#[cfg(feature = "cli")]
+pub(crate) use self::id::GIVEN;
+pub use self::id::SessionId;
+pub(crate) use self::id::{known_runner, remember, resolve};
+#[cfg(feature = "cli")]
+pub(crate) use self::labels::LANGUAGE;
+#[cfg(any(feature = "bollard", feature = "testcontainers"))]
+pub(crate) use self::labels::is_ours;
+pub use self::labels::{Filter, Labels};
+pub(crate) use self::labels::{KEEP, NETWORK, PROCESS, REAPER, RUNNER, RYUK, SESSION};
+pub(crate) use self::owner::{Owner, owner_is_gone, owner_lives};

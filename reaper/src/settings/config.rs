@@ -1,0 +1,287 @@
+//! Every setting, its sources and its default.
+//!
+//! Names are those of the testcontainers family wherever it has one, so that a machine set up for
+//! another language is set up for this one. Precedence: builder, environment, `~/.testcontainers.properties`,
+//! default. A value that cannot be parsed is an error and never silently the default: a timeout that is
+//! ignored is found in production. Apart from the session id's variables (see `session`) nothing else
+//! reads the environment; a crate for layered configuration was left out, for it would hide the source
+//! of a value, and the source is what the error has to name.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::duration;
+use super::sources::{Found, Properties, Sources, positive, truth};
+use crate::error::Result;
+
+/// How long [`crate::Reaper::acquire`] tries before it gives up.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// How long [`crate::Reaper::shared`] waits for whoever makes the value; images may have to be pulled.
+const SHARED_TIMEOUT: Duration = Duration::from_secs(5 * 60);
+
+/// What is to stay for debugging.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Nothing,
+    /// Everything that tests create.
+    Always,
+    /// What the tests of a process create, unless they all pass.
+    OnFailure,
+}
+
+/// What a session removes of earlier ones that nobody else will.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sweep {
+    Nothing,
+    /// What lost its reaper.
+    Orphans,
+    /// The same and what was kept for debugging.
+    All,
+}
+
+/// The variable that tells the processes of a named session who runs it.
+pub(crate) const RUN: &str = "REAPER_RUN";
+
+/// A session and its runner, as a `reaper run` tells them to what it runs. Not a setting: nobody writes it by hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) session: String,
+    /// As it is written in labels.
+    pub(crate) runner: String,
+}
+
+/// The settings of a session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Config {
+    /// `TESTCONTAINERS_SESSION_ID`, `session.id`.
+    pub(crate) session_id: Option<Found>,
+    /// `DOCKER_HOST`, `tc.host`, `docker.host`.
+    pub(crate) docker_host: Option<Found>,
+    /// `TESTCONTAINERS_HOST_OVERRIDE`: where published ports are reached.
+    pub(crate) host: Option<Found>,
+    /// `TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE`: the engine's socket as the engine's host sees it.
+    pub(crate) socket: Option<Found>,
+    /// `TESTCONTAINERS_RYUK_DISABLED`, `ryuk.disabled`.
+    pub(crate) disabled: bool,
+    /// `TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED`, `ryuk.container.privileged`.
+    pub(crate) privileged: bool,
+    /// `TESTCONTAINERS_RYUK_CONTAINER_IMAGE`, `RYUK_CONTAINER_IMAGE`, `ryuk.container.image`.
+    pub(crate) image: Option<Found>,
+    /// `TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX`, `hub.image.name.prefix`.
+    pub(crate) hub_prefix: Option<Found>,
+    /// The `RYUK_*` settings that were given, checked, as the reaper container's environment.
+    pub(crate) ryuk: BTreeMap<&'static str, String>,
+    /// `REAPER_RUN`: who runs a session that was named, where somebody has said so.
+    pub(crate) run: Option<Run>,
+    /// A further network for the reaper container; only a builder asks for one.
+    pub(crate) network: Option<String>,
+    /// `REAPER_KEEPER`: whether a keeper may be left behind where the runner is known.
+    pub(crate) keeper: bool,
+    /// `REAPER_KEEP`: what is to stay for debugging.
+    pub(crate) keep: Keep,
+    /// `REAPER_SWEEP`: what is removed of earlier sessions.
+    pub(crate) sweep: Sweep,
+    /// `REAPER_ACQUIRE_TIMEOUT`: how long to look up or create.
+    pub(crate) acquire_timeout: Duration,
+    /// `REAPER_SHARED_TIMEOUT`: how long to wait for a value that another process makes.
+    pub(crate) shared_timeout: Duration,
+    /// The user's home, where rootless engines keep their sockets.
+    pub(crate) home: Option<PathBuf>,
+    /// `XDG_RUNTIME_DIR`, likewise.
+    pub(crate) runtime_directory: Option<PathBuf>,
+}
+
+const KEEPS: [(&str, Keep); 3] =
+    [("never", Keep::Nothing), ("always", Keep::Always), ("on-failure", Keep::OnFailure)];
+const SWEEPS: [(&str, Sweep); 3] =
+    [("off", Sweep::Nothing), ("orphans", Sweep::Orphans), ("all", Sweep::All)];
+
+/// What the server understands and how each value has to look.
+const RYUK_SETTINGS: [(&str, &str, Kind); 8] = [
+    ("RYUK_CONNECTION_TIMEOUT", "ryuk.connection.timeout", Kind::Duration),
+    ("RYUK_RECONNECTION_TIMEOUT", "ryuk.reconnection.timeout", Kind::Duration),
+    ("RYUK_REQUEST_TIMEOUT", "ryuk.request.timeout", Kind::Duration),
+    ("RYUK_REMOVE_RETRIES", "ryuk.remove.retries", Kind::Count),
+    ("RYUK_RETRY_OFFSET", "ryuk.retry.offset", Kind::Offset),
+    ("RYUK_CHANGES_RETRY_INTERVAL", "ryuk.changes.retry.interval", Kind::Duration),
+    ("RYUK_SHUTDOWN_TIMEOUT", "ryuk.shutdown.timeout", Kind::Duration),
+    ("RYUK_VERBOSE", "ryuk.verbose", Kind::Switch),
+];
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Duration,
+    Offset,
+    Count,
+    Switch,
+}
+
+impl Config {
+    /// The settings as this process finds them.
+    pub(crate) fn load() -> Result<Self> {
+        let environment =
+            |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
+        let home = environment("HOME").or_else(|| environment("USERPROFILE")).map(PathBuf::from);
+        let properties = match &home {
+            Some(home) => Properties::load(&home.join(".testcontainers.properties"))?,
+            None => Properties::default(),
+        };
+        Self::from_sources(&Sources { environment: &environment, properties })
+    }
+
+    fn from_sources(sources: &Sources<'_>) -> Result<Self> {
+        let mut ryuk = BTreeMap::new();
+        for (name, property, kind) in RYUK_SETTINGS {
+            if let Some(found) = sources.find(&[name], &[property]) {
+                ryuk.insert(name, kind.check(&found)?);
+            }
+        }
+        let path = |name| sources.find(&[name], &[]).map(|found| PathBuf::from(found.value));
+        Ok(Self {
+            session_id: sources.find(&["TESTCONTAINERS_SESSION_ID"], &["session.id"]),
+            docker_host: sources.find(&["DOCKER_HOST"], &["tc.host", "docker.host"]),
+            host: sources.find(&["TESTCONTAINERS_HOST_OVERRIDE"], &["host.override"]),
+            socket: sources.find(&["TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"], &["docker.socket.override"]),
+            disabled: sources.switch(&["TESTCONTAINERS_RYUK_DISABLED"], "ryuk.disabled", false)?,
+            privileged: sources.switch(
+                &["TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED", "RYUK_CONTAINER_PRIVILEGED"],
+                "ryuk.container.privileged",
+                false,
+            )?,
+            image: sources.find(
+                &["TESTCONTAINERS_RYUK_CONTAINER_IMAGE", "RYUK_CONTAINER_IMAGE"],
+                &["ryuk.container.image"],
+            ),
+            hub_prefix: sources.find(&["TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX"], &["hub.image.name.prefix"]),
+            ryuk,
+            run: sources.find(&[RUN], &[]).and_then(|found| Run::read(&found.value)),
+            network: None,
+            keeper: sources.switch(&["REAPER_KEEPER"], "reaper.keeper", true)?,
+            keep: sources.choice("REAPER_KEEP", "reaper.keep", Keep::Nothing, &KEEPS)?,
+            sweep: sources.choice("REAPER_SWEEP", "reaper.sweep", Sweep::Orphans, &SWEEPS)?,
+            acquire_timeout: match sources.find(&["REAPER_ACQUIRE_TIMEOUT"], &["reaper.acquire.timeout"]) {
+                Some(found) => positive(&found)?,
+                None => ACQUIRE_TIMEOUT,
+            },
+            shared_timeout: match sources.find(&["REAPER_SHARED_TIMEOUT"], &["reaper.shared.timeout"]) {
+                Some(found) => positive(&found)?,
+                None => SHARED_TIMEOUT,
+            },
+            home: path("HOME").or_else(|| path("USERPROFILE")),
+            runtime_directory: path("XDG_RUNTIME_DIR"),
+        })
+    }
+
+    /// Passes a duration to the reaper, in place of what the environment says.
+    pub(crate) fn pass_duration(&mut self, name: &'static str, value: Duration) {
+        self.ryuk.insert(name, format!("{}ms", value.as_millis()));
+    }
+}
+
+/// The test that this process runs, as far as the runner says.
+pub(crate) fn running_test() -> Option<String> {
+    std::env::var("NEXTEST_TEST_NAME").ok()
+}
+
+impl Run {
+    /// The value of the variable.
+    #[cfg(feature = "cli")]
+    pub(crate) fn write(&self) -> String {
+        format!("{} {}", self.session, self.runner)
+    }
+
+    fn read(value: &str) -> Option<Self> {
+        let (session, runner) = value.split_once(' ')?;
+        Some(Self { session: session.to_owned(), runner: runner.to_owned() })
+    }
+}
+
+impl Kind {
+    /// The value to pass on, if the server will understand it.
+    fn check(self, found: &Found) -> Result<String> {
+        match self {
+            Self::Duration => positive(found).map(|_| found.value.clone()),
+            Self::Offset => match duration::parse(&found.value) {
+                Ok(_) => Ok(found.value.clone()),
+                Err(_) => Err(found.refuse("a duration such as -1s or 500ms")),
+            },
+            Self::Count => match found.value.parse::<u32>() {
+                Ok(_) => Ok(found.value.clone()),
+                Err(_) => Err(found.refuse("a whole number such as 10")),
+            },
+            Self::Switch => truth(found).map(|on| on.to_string()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(variables: &[(&str, &str)], properties: &str) -> Result<Config> {
+        let environment =
+            |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
+        let properties = Properties::parse("the file".into(), properties);
+        Config::from_sources(&Sources { environment: &environment, properties })
+    }
+
+    #[test]
+    fn defaults() {
+        let config = config(&[], "").unwrap();
+        assert!(!config.disabled && !config.privileged && config.keeper);
+        assert_eq!(config.acquire_timeout, Duration::from_secs(60));
+        assert_eq!((config.keep, config.sweep), (Keep::Nothing, Sweep::Orphans));
+        assert_eq!(config.shared_timeout, Duration::from_secs(300));
+        assert!(config.ryuk.is_empty());
+    }
+
+    #[test]
+    fn the_environment_wins_over_the_file_and_an_empty_variable_does_not() {
+        let file = "# comment\nryuk.container.image = from/file:1\ndocker.host:unix:///file.sock\n";
+        let config = config(&[("RYUK_CONTAINER_IMAGE", "from/env:2"), ("DOCKER_HOST", " ")], file).unwrap();
+        assert_eq!(config.image.unwrap().value, "from/env:2");
+        let host = config.docker_host.unwrap();
+        assert_eq!((host.value.as_str(), host.origin.as_str()), ("unix:///file.sock", "the file"));
+    }
+
+    #[test]
+    fn what_the_server_understands_is_passed_on_as_given() {
+        let config = config(
+            &[("RYUK_RECONNECTION_TIMEOUT", "1m30s"), ("RYUK_RETRY_OFFSET", "-2s"), ("RYUK_VERBOSE", "T")],
+            "ryuk.remove.retries=3",
+        );
+        let passed: Vec<_> = config.unwrap().ryuk.into_iter().collect();
+        assert_eq!(
+            passed,
+            [
+                ("RYUK_RECONNECTION_TIMEOUT", "1m30s".to_owned()),
+                ("RYUK_REMOVE_RETRIES", "3".to_owned()),
+                ("RYUK_RETRY_OFFSET", "-2s".to_owned()),
+                ("RYUK_VERBOSE", "true".to_owned()),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_bad_value_names_the_setting_its_source_and_the_value() {
+        for (name, value) in [
+            ("RYUK_CONNECTION_TIMEOUT", "10"),
+            ("RYUK_CONNECTION_TIMEOUT", "-1s"),
+            ("RYUK_REMOVE_RETRIES", "many"),
+            ("TESTCONTAINERS_RYUK_DISABLED", "maybe"),
+            ("REAPER_ACQUIRE_TIMEOUT", "0s"),
+            ("REAPER_KEEP", "sometimes"),
+            ("REAPER_SWEEP", "yes"),
+            ("REAPER_SHARED_TIMEOUT", "5"),
+        ] {
+            let text = config(&[(name, value)], "").unwrap_err().to_string();
+            for part in [name, "the environment", value] {
+                assert!(text.contains(part), "{part} is missing: {text}");
+            }
+        }
+        let text = config(&[], "ryuk.verbose=loud").unwrap_err().to_string();
+        assert!(text.contains("ryuk.verbose from the file is \"loud\""), "{text}");
+    }
+}

@@ -1,0 +1,14 @@
+//! Containers that a whole session shares: made once, looked at on every attach, made again when they are gone.
+
+#[cfg(feature = "bollard")]
+mod body;
+mod difference;
+#[cfg(feature = "bollard")]
+mod ready;
+mod shared_container;
+
+#[cfg(feature = "bollard")]
+pub use self::body::ContainerSpec;
+pub use self::shared_container::SharedContainer;
+#[cfg(feature = "testcontainers")]
+pub(super) use self::shared_container::{look_at, share};

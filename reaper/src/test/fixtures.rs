@@ -1,0 +1,125 @@
+//! Fixtures for rstest.
+//!
+//! rstest resolves a parameter `name` by calling `name::default()`. That is all these fixtures are: they
+//! are written by hand, so they need no rstest of any release, and report the place of the test.
+//!
+//! # `reaper`
+//!
+//! ```
+//! use reaper::Reaper;
+//! use reaper::fixtures::reaper;
+//! use rstest::rstest;
+//!
+//! #[rstest]
+//! fn has_labels(reaper: Reaper) {
+//!     assert!(reaper.labels().iter().count() > 0);
+//! }
+//! ```
+//!
+//! rstest builds fixtures in the order of the parameters and drops them in reverse. A fixture that owns a
+//! container should keep the guard too, in a field *after* the container's (fields are dropped in the order
+//! in which they are declared), or the test should stand under `#[with_reaper]`, whose guard is there before
+//! any fixture and goes after all of them.
+//!
+//! A test with `#[should_panic]` belongs under `#[with_reaper]`: when no engine can be reached, a fixture
+//! has no way to fail but to panic.
+//!
+//! # `docker`, `labels`
+//!
+//! A bollard client for the engine on which the session's reaper runs, and the session's labels as a map.
+//! Both want a guard to be held: the fixture `reaper` in a parameter before them, or `#[with_reaper]`.
+//!
+//! ```
+//! use std::collections::HashMap;
+//!
+//! use reaper::fixtures::bollard::Docker;
+//! use reaper::fixtures::{docker, labels};
+//! use reaper::with_reaper;
+//! use rstest::rstest;
+//!
+//! #[with_reaper]
+//! #[rstest]
+//! #[tokio::test]
+//! async fn is_asked_for_its_version(docker: Docker, labels: HashMap<String, String>) {
+//!     docker.version().await.expect("the engine answers");
+//! }
+//! ```
+//!
+//! The client is of the bollard that this crate was built with, which is re-exported as
+//! [`bollard`]: a test that depends on the other of the two releases that this crate works with has a type of
+//! the same name that is not the same.
+//!
+//! Rejected: `#[fixture] pub fn reaper()`. It makes a type `reaper`, and where that is imported the name no
+//! longer means the crate: `use reaper::Reaper` beside it fails to compile.
+
+pub use ::bollard;
+
+use crate::engine::client_at;
+use crate::guard::Reaper;
+
+/// The fixture `reaper` is the crate itself, with a hidden function `default` at its root.
+pub extern crate self as reaper;
+
+/// A guard: the same connection however many tests and fixtures of a process ask.
+///
+/// # Panics
+///
+/// When no reaper can be had; the message says what was tried.
+#[must_use]
+#[track_caller]
+pub fn reaper() -> Reaper {
+    crate::test::acquire()
+}
+
+/// The labels of the session as the map that bollard and testcontainers take.
+///
+/// # Panics
+///
+/// When no guard is held: labels without a guard that outlives their use protect nothing.
+#[must_use]
+#[track_caller]
+pub fn labels() -> std::collections::HashMap<String, String> {
+    crate::test::current().labels().into()
+}
+
+#[doc(hidden)]
+pub mod labels {
+    //! The fixture as rstest calls it.
+
+    /// The labels of the session.
+    #[must_use]
+    #[track_caller]
+    pub fn default() -> std::collections::HashMap<String, String> {
+        super::labels()
+    }
+}
+
+/// A bollard client for the engine on which the session's reaper runs.
+///
+/// # Panics
+///
+/// When no guard is held, or the reaper is switched off: then it is not known which engine is meant.
+#[must_use]
+#[track_caller]
+pub fn docker() -> ::bollard::Docker {
+    let reaper = crate::test::current();
+    let Some(endpoint) = reaper.endpoint() else {
+        panic!("the reaper is switched off, so no engine was chosen: connect a client by hand")
+    };
+    match client_at(endpoint) {
+        Ok(docker) => docker,
+        Err(error) => panic!("{}", error.report()),
+    }
+}
+
+#[doc(hidden)]
+pub mod docker {
+    //! The fixture as rstest calls it.
+
+    /// A client for the session's engine.
+    #[must_use]
+    #[track_caller]
+    pub fn default() -> ::bollard::Docker {
+        super::docker()
+    }
+}

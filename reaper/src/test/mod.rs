@@ -1,0 +1,9 @@
+//! What a test's code calls: the expansions of `#[with_reaper]` and `#[shared]`, and the fixtures for rstest. Knows the
+//! guard and what is shared.
+
+#[cfg(feature = "rstest")]
+pub mod fixtures;
+mod guarded;
+pub mod shared;
+
+pub use self::guarded::*;

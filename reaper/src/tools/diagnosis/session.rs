@@ -1,0 +1,223 @@
+//! The part of a diagnosis that is a session: a reaper, its port, and things for it to remove.
+
+use std::cell::OnceCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::{Instant, sleep};
+
+use super::finding::{Examination, Told};
+use crate::acquire::Image;
+use crate::acquire::Plan;
+use crate::acquire::acquire;
+use crate::engine::Endpoint;
+use crate::engine::create_volume;
+use crate::engine::{BollardEngine, Container, ContainerSpec, Engine as _, Refusal, State};
+use crate::engine::{Inventory as _, Kind, Removal, Resource};
+use crate::error::{Error, Result};
+use crate::removal::reap;
+use crate::session::Owner;
+use crate::session::{self, SessionId};
+use crate::session::{Labels, SESSION};
+use crate::settings::{Config, Found, Keep};
+
+/// The reaper waits a second, and removes in a moment; the rest is for a slow engine.
+const GONE_WITHIN: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
+/// Where it takes longer, the reaper's log may say why.
+const SOON: Duration = Duration::from_secs(2);
+const LOG_LINES: usize = 5;
+
+impl<T: FnMut(Told)> Examination<T> {
+    /// A session from its beginning to its end.
+    pub(super) async fn session(&mut self, config: Config, endpoint: Endpoint, image: &str) {
+        let plan = match plan(config, endpoint) {
+            Ok(plan) => plan,
+            Err(error) => return self.bad("reaper", error.report(), "correct it where it was found"),
+        };
+        let engine = BollardEngine::new(&plan.endpoint);
+        (self.tell)(Told::Begins("starting a reaper"));
+        if let Some(stream) = self.reaper(&engine, &plan, image).await {
+            self.removal(&engine, &plan, stream).await;
+        }
+        // Whatever went wrong, nothing of it is to stay.
+        if let Err(error) = clear(&plan).await {
+            self.bad("clean-up", error.report(), &format!("`reaper rm {}`", plan.session));
+        }
+    }
+
+    /// Whether it starts, and whether it can be reached.
+    async fn reaper(&mut self, engine: &BollardEngine, plan: &Plan, image: &str) -> Option<TcpStream> {
+        let error = match acquire(engine, plan, &[plan.filter()]).await {
+            Ok(acquired) => {
+                self.good("reaper", format!("the container {} runs", plan.name()));
+                let at = acquired.stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
+                self.good("port", format!("{at} was dialled, and the reaper has acknowledged"));
+                return Some(acquired.stream);
+            }
+            Err(error) => error,
+        };
+        let runs = |container: &Container| container.state == State::Running;
+        let running = engine.inspect(&plan.name()).await.ok().flatten().filter(runs);
+        match (&error, running) {
+            // The embedded server acknowledges nothing that it could not remove.
+            (Error::FilterRefused { answer, .. }, _) => {
+                self.good("reaper", format!("the container {} runs", plan.name()));
+                self.good("port", "it was dialled, and the reaper has answered".to_owned());
+                self.bad("removal", answer.clone(), &socket_advice(plan));
+            }
+            (Error::Image { .. }, _) => {
+                let advice =
+                    "see whether the registry can be reached from the engine, or load the image by hand";
+                self.bad("image", error.report(), advice);
+            }
+            (_, Some(container)) => {
+                self.good("reaper", format!("the container {} runs", plan.name()));
+                let host = &plan.endpoint.host;
+                let port = container.published.map_or_else(String::new, |at| format!(":{}", at.port));
+                let text = format!("{host}{port} cannot be dialled: {}", error.report());
+                let advice = "have the firewall let connections to the engine's published ports through, or say where \
+                              they are reached with TESTCONTAINERS_HOST_OVERRIDE";
+                self.bad("port", text, advice);
+            }
+            (_, None) => {
+                let advice = format!(
+                    "see what `docker run --rm {image}` says, and whether the engine has its socket at {} \
+                     (TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE)",
+                    plan.endpoint.socket
+                );
+                self.bad("reaper", error.report(), &advice);
+            }
+        }
+        None
+    }
+
+    /// Whether it removes what it is there for.
+    async fn removal(&mut self, engine: &BollardEngine, plan: &Plan, stream: TcpStream) {
+        if let Err(error) = create(engine, plan).await {
+            let advice = "see what the engine refuses, and why; a test would be refused it, too";
+            return self.bad("removal", error.report(), advice);
+        }
+        (self.tell)(Told::Begins("letting go, and waiting for the reaper"));
+        let began = Instant::now();
+        // The last connection of the session, and so its end.
+        drop(stream);
+        let mut log = Vec::new();
+        let left = loop {
+            let left = match left(plan).await {
+                Ok(left) if left.things.is_empty() => {
+                    let took = began.elapsed().as_secs_f64();
+                    let text = format!(
+                        "a container, a network, a volume and the reaper were gone after {took:.1} s"
+                    );
+                    return self.good("removal", text);
+                }
+                Ok(left) if !left.reaper => {
+                    break format!("the reaper has ended and left {}", left.things.join(", "));
+                }
+                Ok(left) => left.things.join(", "),
+                Err(problem) => problem,
+            };
+            if began.elapsed() > GONE_WITHIN {
+                break format!("not removed within {GONE_WITHIN:?}: {left}");
+            }
+            if began.elapsed() > SOON {
+                // It goes with its container.
+                log = engine
+                    .log(&plan.name(), LOG_LINES)
+                    .await
+                    .ok()
+                    .filter(|log| !log.is_empty())
+                    .unwrap_or(log);
+            }
+            sleep(LOOK_AGAIN).await;
+        };
+        let log: String = log.iter().map(|line| format!("\n  reaper says: {line}")).collect();
+        self.bad("removal", left + &log, &socket_advice(plan));
+    }
+}
+
+fn socket_advice(plan: &Plan) -> String {
+    format!(
+        "see whether the engine's socket is at {} on its own host (TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE), and \
+         whether a container may use it (TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED=true)",
+        plan.endpoint.socket
+    )
+}
+
+/// A session of its own, in which nothing is kept and nobody is waited for.
+fn plan(mut config: Config, endpoint: Endpoint) -> Result<Plan> {
+    let id = format!("doctor-{:.16}", SessionId::fresh().as_str());
+    config.session_id = Some(Found::built("with_session_id", id));
+    config.keep = Keep::Nothing;
+    config.pass_duration("RYUK_RECONNECTION_TIMEOUT", Duration::from_secs(1));
+    // Nobody is killed here while the engine creates something.
+    config.pass_duration("RYUK_CHANGES_RETRY_INTERVAL", Duration::from_millis(100));
+    // An engine that the reaper does not reach by then is what is looked for.
+    config.pass_duration("RYUK_SHUTDOWN_TIMEOUT", Duration::from_secs(5));
+    let session = session::resolve(&config)?;
+    // An engine that answers with an error at once is not asked again.
+    let endpoint = Endpoint { probed: false, ..endpoint };
+    Ok(Plan { session, config, endpoint, runner: OnceCell::new() })
+}
+
+/// One thing of each kind that needs nothing but the engine; the container of the reaper's image, since there may be
+/// no other, and never started.
+async fn create(engine: &BollardEngine, plan: &Plan) -> Result<()> {
+    let name = plan.session.to_string();
+    let labels = Labels::new(&plan.session, Owner::of(&plan.session, &plan.config));
+    let labels: BTreeMap<_, _> =
+        labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    let image = engine.inspect(&plan.name()).await?.map(|reaper| reaper.image).unwrap_or_default();
+    let reaper = plan.container(&Image::choose(&plan.config), None);
+    // Not on the engine's usual network, which it may not have.
+    let network = engine.create_network(&name, &labels).await?;
+    let container = ContainerSpec { name: name.clone(), image, labels: labels.clone(), network, ..reaper };
+    match engine.create(&container).await {
+        Ok(_) => {}
+        Err(Refusal::NoNetwork(error) | Refusal::Passing(error) | Refusal::Final(error)) => {
+            return Err(error);
+        }
+        Err(Refusal::NameTaken) => return Err(refused("the name of the container is taken")),
+        Err(Refusal::NoImage) => return Err(refused("the reaper's image is gone")),
+    }
+    let volume = create_volume(&plan.endpoint.place, &name, &labels).await;
+    volume.map_err(|error| Error::Engine { operation: "create a volume".into(), source: Arc::new(error) })
+}
+
+fn refused(why: &str) -> Error {
+    Error::Engine { operation: "create a container".into(), source: Arc::new(std::io::Error::other(why)) }
+}
+
+/// What is there of the session.
+struct Left {
+    things: Vec<String>,
+    /// Whether the reaper is among them: without it, nobody removes the others.
+    reaper: bool,
+}
+
+async fn left(plan: &Plan) -> Result<Left, String> {
+    let mut left = Left { things: Vec::new(), reaper: false };
+    for kind in Kind::ALL {
+        let found = plan.endpoint.place.list(kind, &[format!("{SESSION}={}", plan.session)]).await;
+        let found = found.map_err(|error| format!("the list of {kind}s: {error}"))?;
+        left.reaper |= found.iter().any(Resource::is_reaper);
+        left.things.extend(found.into_iter().map(|found| format!("{kind} {}", found.name)));
+    }
+    Ok(left)
+}
+
+async fn clear(plan: &Plan) -> Result<()> {
+    let place = &plan.endpoint.place;
+    let reapers = place.list(Kind::Container, &[format!("{SESSION}={}", plan.session)]).await;
+    reap(place, &[plan.filter()]).await?;
+    for reaper in reapers.unwrap_or_default().iter().filter(|found| found.is_reaper()) {
+        if let Removal::Failed(error) = place.remove(Kind::Container, &reaper.id).await {
+            let source = Arc::new(error);
+            return Err(Error::Engine { operation: "remove the reaper".into(), source });
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,149 @@
+//! Being the runner of a session: one around a command in any language, held for as long as that runs.
+//!
+//! Feature `cli`: what `reaper run` is made of. The command finds the session in its environment, as every client of
+//! the testcontainers family does. A keeper would do for holding it, and was rejected: this process lives as long
+//! as the command anyway, and has to be there at its end to remove what is left.
+
+use std::io;
+use std::process::{Command, ExitStatus};
+
+use crate::error::Result;
+use crate::guard::Reaper;
+use crate::removal::sessions::{self, Resource};
+use crate::session::Filter;
+use crate::session::{self, GIVEN, SessionId};
+use crate::session::{Owner, owner_lives};
+use crate::settings::{Config, Found, Keep, RUN, Run};
+
+/// A session that this process holds for the commands that it runs.
+#[derive(Debug)]
+pub struct Runner {
+    reaper: Reaper,
+    run: Option<Run>,
+    /// Another runner is around this one: the session is that one's to end.
+    nested: bool,
+    /// Something is to stay (`REAPER_KEEP`), and which is for its tests and the reaper to decide.
+    keeps: bool,
+}
+
+impl Runner {
+    /// Begins a session: of this id, else the one that `TESTCONTAINERS_SESSION_ID` names, else a new one. Blocks until
+    /// its reaper has acknowledged.
+    ///
+    /// A new reaper waits a second for the next connection when this process has ended, or as long as
+    /// `RYUK_RECONNECTION_TIMEOUT` says.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Reaper::acquire`], and [`crate::Error::Setting`] for an id that is none.
+    pub fn begin(session: Option<&str>) -> Result<Self> {
+        let config = Config::load()?;
+        let session = match session {
+            Some(id) => {
+                let (name, origin) = ("--session".to_owned(), "the command line".to_owned());
+                SessionId::given(&Found { name, origin, value: id.to_owned() })?
+            }
+            None if config.session_id.is_some() => session::resolve(&config)?,
+            None => SessionId::fresh(),
+        };
+        let outer = config.run.filter(|run| run.session == session.as_str());
+        let outer = outer.filter(|run| owner_lives(&run.runner) == Some(true));
+        let nested = outer.is_some();
+        let this = || Owner::this().map(|runner| Run { session: session.to_string(), runner });
+        let run = outer.or_else(this);
+        let reaper = Reaper::builder().with_session_id(session.as_str()).with_run(run.clone()).acquire()?;
+        Ok(Self { reaper, run, nested, keeps: config.keep != Keep::Nothing })
+    }
+
+    /// The guard that holds the session.
+    #[must_use]
+    pub fn reaper(&self) -> &Reaper {
+        &self.reaper
+    }
+
+    /// Has the session remove what matches this filter, too: what is created by those who do not know the session, such
+    /// as a compose project.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Reaper::also`].
+    pub fn also(&self, filter: Filter) -> Result<()> {
+        self.reaper.also(filter)
+    }
+
+    /// Runs a command in the session, and waits for its end.
+    ///
+    /// It stays in this process's group and on its terminal. Meanwhile SIGINT, SIGTERM, SIGHUP and SIGQUIT do not end
+    /// this process: one that another process sent to it is sent on to the command; one that comes from the
+    /// terminal has reached the command already, and is not. One that a process sends to the whole group is not
+    /// told from the first, so it reaches the command twice.
+    ///
+    /// # Errors
+    ///
+    /// What the operating system says to starting it.
+    pub fn run(&self, command: &mut Command) -> io::Result<ExitStatus> {
+        command.env(GIVEN, self.reaper.session().as_str());
+        match &self.run {
+            Some(run) => command.env(RUN, run.write()),
+            None => command.env_remove(RUN),
+        };
+        supervise(command)
+    }
+
+    /// Ends the session: removes at once what is left of it, and says what that was.
+    ///
+    /// Nothing is removed where another runner is around this one in the same session, which will do it, nor where
+    /// `REAPER_KEEP` says that something is to stay: then the reaper removes the rest.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Reaper::reap_now`]; the reaper tries again.
+    pub fn end(self) -> Result<Vec<Resource>> {
+        if self.nested || self.keeps {
+            return Ok(Vec::new());
+        }
+        self.reaper.reap_now().map(sessions::resources)
+    }
+}
+
+#[cfg(unix)]
+fn supervise(command: &mut Command) -> io::Result<ExitStatus> {
+    use std::sync::Mutex;
+    use std::thread;
+
+    use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
+
+    use crate::platform::Watch;
+
+    let watch = Watch::begin()?;
+    let stop = watch.stop()?;
+    let mut child = command.spawn()?;
+    let pid = Pid::from_child(&child);
+    // While it is true, the pid is the child's: an ended child keeps it until it is waited for.
+    let unwaited = Mutex::new(true);
+    let lock = || unwaited.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    thread::scope(|scope| {
+        let pass_on = || {
+            while let Some((signal, sent_by_process)) = watch.next() {
+                let unwaited = lock();
+                if sent_by_process && *unwaited {
+                    // It may have ended meanwhile.
+                    let _ = kill_process(pid, signal);
+                }
+            }
+        };
+        thread::Builder::new().name("signals".into()).spawn_scoped(scope, pass_on)?;
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let ended = rustix::io::retry_on_intr(|| waitid(WaitId::Pid(pid), options));
+        *lock() = false;
+        stop.now();
+        ended?;
+        child.wait()
+    })
+}
+
+/// A Ctrl-C reaches the command by itself.
+#[cfg(not(unix))]
+fn supervise(command: &mut Command) -> io::Result<ExitStatus> {
+    command.status()
+}
