@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::image::Image;
 use super::search::{Acquired, acquire};
 use super::spec::Plan;
-use crate::engine::doubles::fake::{Answer, Event, FakeEngine, OWN_NETWORK, World, failure, reaper};
+use crate::engine::doubles::{
+    Answer, FakeEngine, FakeEvent as Event, FakeWorld as World, OWN_NETWORK, failure, reaper,
+};
 use crate::engine::{Container, Endpoint, Place, Refusal, State};
 use crate::error::{Error, Result};
 use crate::session::{self, Filter};

@@ -1,10 +1,13 @@
 //! Engines for tests: one does what it is told, one has a will of its own in virtual time, one is a shelf of things.
 
-pub(crate) mod fake;
+mod fake;
 mod shelf;
 mod simulated;
 mod simulated_ryuk;
 mod world;
 
+pub(crate) use self::fake::{
+    Answer, Event as FakeEvent, FakeEngine, OWN_NETWORK, World as FakeWorld, failure, reaper,
+};
 pub(crate) use self::shelf::{Shelf, resource};
 pub(crate) use self::world::{Event, Fault, Operation, Ryuk, Simulated, SimulatedEngine, Trouble, World};
