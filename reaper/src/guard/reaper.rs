@@ -276,7 +276,9 @@ impl Builder {
         let waiter = move |outcome: Result<Arc<Connection>>| {
             answer(outcome.map(|connection| Reaper::with(named, settings, Some(connection))));
         };
-        supervisor::request(session, config, Box::new(waiter));
+        if slots::join(&session, &config, Box::new(waiter)) {
+            supervisor::start(session, config);
+        }
         Ok(())
     }
 

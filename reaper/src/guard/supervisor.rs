@@ -17,7 +17,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::connection::{Connection, Line, Request, lock};
 #[cfg(unix)]
 use super::keeper;
-use super::slots::{self, Waiter};
+use super::slots;
 use crate::acquire::{Acquired, Plan, WireError, acquire, register};
 use crate::engine::{BollardEngine, Endpoint, Place, discover, likely};
 use crate::error::{Error, Result};
@@ -25,15 +25,8 @@ use crate::removal::{Orphans, Reaped, look, reap};
 use crate::session::{Filter, KEEP, Owner, SessionId};
 use crate::settings::{Config, Keep};
 
-/// Asks for the process's connection; the waiter is called at once where there is one, else by the thread that is
-/// started for it.
-pub(super) fn request(session: SessionId, config: Config, waiter: Waiter) {
-    if slots::join(&session, &config, waiter) {
-        start(session, config);
-    }
-}
-
-fn start(session: SessionId, config: Config) {
+/// Begins an attempt for all who wait in the session's slot.
+pub(super) fn start(session: SessionId, config: Config) {
     let (for_thread, settings) = (session.clone(), config.clone());
     let spawned = thread::Builder::new().name("reaper".into()).spawn(move || hold(for_thread, settings));
     if let Err(error) = spawned {
