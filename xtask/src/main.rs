@@ -10,6 +10,7 @@ mod demo;
 mod engine;
 mod fuzz;
 mod images;
+mod package;
 mod progress;
 mod setup;
 mod step;
@@ -32,6 +33,8 @@ cargo xtask <command>
   torture [--setup] [--quick] [--seed <number>]
                    kills test processes, runners, keepers and reapers many times at random moments,
                    for at most 15 minutes, and prints what was left; --quick is a tenth of it
+  package [--setup]
+                   both packages as a registry would have them, and a crate of a stranger's on top of them
   check            format, lints in every feature combination, documentation
 
   --setup          install what is missing (cargo-nextest, or cargo-fuzz; on Debian or Ubuntu as root the
@@ -67,6 +70,8 @@ fn main() -> ExitCode {
                 options.iter().partition(|option| **option == "--setup");
             setup::require(!setup.is_empty()).and_then(|()| torture::run(&options))
         }
+        ["package"] => setup::require(false).and_then(|()| package::run()),
+        ["package", "--setup"] => setup::require(true).and_then(|()| package::run()),
         ["check"] => check::check(),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");

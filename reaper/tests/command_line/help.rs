@@ -22,6 +22,14 @@ fn every_command_has_examples_and_its_exit_codes() {
     assert!(text(&wrong).contains("'doctor'"), "{}", text(&wrong));
 }
 
+/// The package has another name than the program.
+#[test]
+fn the_program_says_its_own_name() {
+    let run = Run::unbuilt();
+    let version = succeeded(&reaper(&run, &["--version"]).output().unwrap());
+    assert_eq!(version, concat!("reaper ", env!("CARGO_PKG_VERSION"), "\n"));
+}
+
 #[test]
 fn completions_are_what_the_shell_understands() {
     let run = Run::unbuilt();

@@ -12,6 +12,7 @@ use clap::{Args, CommandFactory as _, Parser, Subcommand};
 /// Guards everything that tests create on a container engine: nothing outlives the run.
 #[derive(Parser)]
 #[command(
+    name = "reaper",
     version,
     after_help = "\
 The engine is found as a test finds it: DOCKER_HOST, ~/.testcontainers.properties, the usual sockets.
