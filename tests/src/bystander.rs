@@ -61,7 +61,7 @@ impl Bystander {
         // An image of one empty file system, for there may be nothing else on the engine.
         let change = label.map_or(String::new(), |(key, value)| format!("&changes=LABEL%20{key}%3D{value}"));
         let import = format!("/images/create?fromSrc=-&repo={name}{change}");
-        let (status, answer) = self.engine.send("POST", &import, "application/x-tar", &[0; 1024]);
+        let (status, answer) = self.engine.send("POST", &import, &[0; 1024]);
         assert_eq!(status, 200, "{answer}");
         self.create(
             &format!("/containers/create?name={name}"),

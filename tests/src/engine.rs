@@ -1,51 +1,45 @@
-//! An engine through its raw API, over its socket. The functions without an engine ask the system's.
-//!
-//! A client library was rejected: what the tests say of the engine should not go through what the library
-//! under test goes through.
+//! An engine through its raw API, in the words of tests: what does not work panics at the call. The functions
+//! without an engine ask the system's.
 
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::net::UnixStream;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use reaper_tests_engine::{Answer, Body, Client};
 use serde_json::Value;
 
 use crate::until;
 
-/// The system's engine.
-pub const SOCKET: &str = "/var/run/docker.sock";
+pub use reaper_tests_engine::SOCKET;
 /// Everything of a session carries this label.
 pub const SESSION: &str = "org.testcontainers.sessionId";
 
-/// For one request: an engine that is asked by many at once takes its time.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(120);
-
 /// An engine, by its socket.
 #[derive(Debug, Clone)]
-pub struct Engine(PathBuf);
+pub struct Engine(Client);
 
 impl Engine {
     /// The engine that listens at this socket.
     pub fn at(socket: impl Into<PathBuf>) -> Self {
-        Self(socket.into())
+        Self(Client::at(socket))
     }
 
     /// The system's own.
     #[must_use]
     pub fn system() -> Self {
-        Self::at(SOCKET)
+        Self(Client::system())
     }
 
     /// Where it listens.
     #[must_use]
     pub fn socket(&self) -> &Path {
-        &self.0
+        self.0.socket()
     }
 
     /// Whether it answers at all.
     #[must_use]
     pub fn answers(&self) -> bool {
-        self.exchange("GET", "/_ping", "text/plain", &[]).is_ok_and(|(status, _)| status == 200)
+        self.0.answers()
     }
 
     /// One request; gives the status and the body, which is null where it is not JSON.
@@ -53,21 +47,30 @@ impl Engine {
     /// # Panics
     ///
     /// When the engine does not answer.
+    #[track_caller]
     #[must_use = "the status tells whether it was done"]
     pub fn request(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let body = if body.is_null() { String::new() } else { body.to_string() };
-        self.send(method, path, "application/json", body.as_bytes())
+        self.exchange(method, path, if body.is_null() { Body::Nothing } else { Body::Json(body) })
     }
 
-    /// The same with a body of any type.
+    /// The same with an archive.
     ///
     /// # Panics
     ///
     /// When the engine does not answer.
+    #[track_caller]
     #[must_use = "the status tells whether it was done"]
-    pub fn send(&self, method: &str, path: &str, content_type: &str, body: &[u8]) -> (u16, Value) {
-        let answer = self.exchange(method, path, content_type, body);
-        let (status, body) = answer.unwrap_or_else(|error| panic!("{method} {path}: {error}"));
+    pub fn send(&self, method: &str, path: &str, archive: &[u8]) -> (u16, Value) {
+        self.exchange(method, path, Body::Bytes(archive))
+    }
+
+    #[track_caller]
+    fn exchange(&self, method: &str, path: &str, body: Body<'_>) -> (u16, Value) {
+        let exchange = || {
+            let answer = self.0.send(method, path, body)?;
+            Ok((answer.status, answer.text()?))
+        };
+        let (status, body) = exchange().unwrap_or_else(|error: String| panic!("{error}"));
         (status, serde_json::from_str(&body).unwrap_or_default())
     }
 
@@ -89,10 +92,10 @@ impl Engine {
     /// # Panics
     ///
     /// When the engine refuses it.
+    #[track_caller]
     pub fn load(&self, archive: &[u8]) {
-        let answer = self.exchange("POST", "/images/load?quiet=1", "application/x-tar", archive);
-        let (status, body) = answer.unwrap_or_else(|error| panic!("loading an image: {error}"));
-        assert!(status == 200 && !body.contains("errorDetail"), "loading an image: {status} {body}");
+        let loaded = self.0.follow("/images/load?quiet=1", Body::Bytes(archive), |_| {});
+        loaded.unwrap_or_else(|error| panic!("loading an image: {error}"));
     }
 
     /// An object on the engine, by its API path; none if there is no such thing.
@@ -105,7 +108,7 @@ impl Engine {
     /// The containers of a session, the reaper's among them.
     #[must_use]
     pub fn containers(&self, session: &str) -> Vec<Value> {
-        self.list("/containers/json?all=1&filters=", SESSION, session)
+        self.list("/containers/json?all=1", SESSION, session)
     }
 
     /// Everything that carries the session's label, sorted: `kind name-or-id`.
@@ -121,10 +124,10 @@ impl Engine {
             let named = |item: &Value| format!("{kind} {}", item[name].as_str().unwrap_or("?"));
             self.list(path, key, value).iter().map(named).collect()
         };
-        let mut all = of("container", "/containers/json?all=1&filters=", "Id");
-        all.extend(of("network", "/networks?filters=", "Name"));
-        all.extend(of("volume", "/volumes?filters=", "Name"));
-        all.extend(of("image", "/images/json?filters=", "Id"));
+        let mut all = of("container", "/containers/json?all=1", "Id");
+        all.extend(of("network", "/networks", "Name"));
+        all.extend(of("volume", "/volumes", "Name"));
+        all.extend(of("image", "/images/json", "Id"));
         // The engine's order is of no meaning, and changes.
         all.sort();
         all
@@ -134,10 +137,12 @@ impl Engine {
     #[must_use]
     pub fn log(&self, container: &str) -> String {
         let path = format!("/containers/{container}/logs?stdout=1&stderr=1");
-        let Ok(mut stream) = self.ask("GET", &path, "text/plain", &[]) else { return String::new() };
+        let Ok(answer) = self.ask(&path) else { return String::new() };
         let mut bytes = Vec::new();
-        // What came before an error is still what it wrote.
-        let _ = stream.read_to_end(&mut bytes);
+        if let Ok(mut stream) = answer.stream(false) {
+            // What came before an error is still what it wrote.
+            let _ = stream.read_to_end(&mut bytes);
+        }
         crate::log::text(&bytes)
     }
 
@@ -154,36 +159,14 @@ impl Engine {
         });
     }
 
-    /// Sends a request, and leaves the whole answer to be read.
-    pub(crate) fn ask(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> io::Result<UnixStream> {
-        let mut stream = UnixStream::connect(&self.0)?;
-        stream.set_read_timeout(Some(ANSWERS_WITHIN))?;
-        // Version 1.0, so that the answer ends with the connection and comes in one piece.
-        let head = format!(
-            "{method} {path} HTTP/1.0\r\nHost: engine\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n",
-            body.len()
-        );
-        stream.write_all(head.as_bytes())?;
-        stream.write_all(body)?;
-        Ok(stream)
+    /// Asks for something, and leaves its body to be read.
+    pub(crate) fn ask(&self, path: &str) -> reaper_tests_engine::Result<Answer> {
+        self.0.send("GET", path, Body::Nothing)?.successful()
     }
 
-    fn exchange(&self, method: &str, path: &str, kind: &str, body: &[u8]) -> io::Result<(u16, String)> {
-        let mut answer = Vec::new();
-        self.ask(method, path, kind, body)?.read_to_end(&mut answer)?;
-        let answer = String::from_utf8_lossy(&answer);
-        let status = answer.split(' ').nth(1).and_then(|status| status.parse().ok());
-        let status = status.ok_or_else(|| io::Error::other(format!("{answer:?}")))?;
-        Ok((status, answer.split_once("\r\n\r\n").map_or(String::new(), |(_, body)| body.to_owned())))
-    }
-
+    #[track_caller]
     fn list(&self, path: &str, key: &str, value: &str) -> Vec<Value> {
-        let filter = format!("{{\"label\":[\"{key}={value}\"]}}");
-        let encoded: String = filter.bytes().map(|byte| format!("%{byte:02X}")).collect();
-        let (status, body) = self.request("GET", &format!("{path}{encoded}"), &Value::Null);
-        assert_eq!(status, 200, "{body}");
-        let items = if path.starts_with("/volumes") { &body["Volumes"] } else { &body };
-        items.as_array().cloned().unwrap_or_default()
+        self.0.list(path, &format!("{key}={value}")).unwrap_or_else(|error| panic!("{error}"))
     }
 }
 
@@ -195,8 +178,8 @@ pub fn request(method: &str, path: &str, body: &Value) -> (u16, Value) {
 
 /// [`Engine::send`], of the system's engine.
 #[must_use = "the status tells whether it was done"]
-pub fn send(method: &str, path: &str, content_type: &str, body: &[u8]) -> (u16, Value) {
-    Engine::system().send(method, path, content_type, body)
+pub fn send(method: &str, path: &str, archive: &[u8]) -> (u16, Value) {
+    Engine::system().send(method, path, archive)
 }
 
 /// [`Engine::inspect`], of the system's engine.

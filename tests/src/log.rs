@@ -27,8 +27,8 @@ impl Log {
     #[must_use]
     pub fn follow(engine: &Engine, container: &str) -> Self {
         let path = format!("/containers/{container}/logs?follow=1&stdout=1&stderr=1");
-        let mut stream = engine.ask("GET", &path, "text/plain", &[]).expect("the engine answers");
-        stream.set_read_timeout(None).expect("a timeout can be set");
+        let mut stream =
+            engine.ask(&path).and_then(|answer| answer.stream(true)).expect("the log can be had");
         let bytes = Arc::new(Mutex::new(Vec::new()));
         let written = Arc::clone(&bytes);
         thread::spawn(move || {
@@ -62,19 +62,14 @@ impl Log {
     }
 }
 
-/// The lines in the engine's answer: after its head, each piece has eight bytes with stream and length.
-pub(crate) fn text(answer: &[u8]) -> String {
-    if !answer.starts_with(b"HTTP/1.") || answer.get(9..12) != Some(b"200") {
-        return String::new();
-    }
-    let head = answer.windows(4).position(|bytes| bytes == b"\r\n\r\n").map_or(answer.len(), |at| at + 4);
-    let mut rest = &answer[head..];
+/// The lines in the engine's answer: each piece has eight bytes with stream and length before it.
+pub(crate) fn text(mut answer: &[u8]) -> String {
     let mut text = Vec::new();
-    while let Some((frame, after)) = rest.split_first_chunk::<8>() {
+    while let Some((frame, after)) = answer.split_first_chunk::<8>() {
         let length = u32::from_be_bytes([frame[4], frame[5], frame[6], frame[7]]) as usize;
         let (piece, next) = after.split_at(length.min(after.len()));
         text.extend_from_slice(piece);
-        rest = next;
+        answer = next;
     }
     String::from_utf8_lossy(&text).into_owned()
 }

@@ -81,7 +81,8 @@ fn only_one_module_knows_bollard_and_the_server_knows_nothing_of_the_library() {
 
 #[test]
 fn every_file_says_what_it_is_for_and_none_is_long() {
-    let ours = ["tests/src", "tests/e2e", "tests/faults", "tests/torture", "tests/composition"];
+    let ours =
+        ["tests/engine", "tests/src", "tests/e2e", "tests/faults", "tests/torture", "tests/composition"];
     for part in ["reaper", "reaper-macros/src", "fuzz/targets", "xtask", "examples"].into_iter().chain(ours) {
         for file in sources(&folder(part)) {
             let text = std::fs::read_to_string(&file).unwrap();

@@ -9,7 +9,8 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::engine;
+use reaper_tests_engine::Client;
+
 use crate::step::cargo;
 
 const LOADS: usize = 200;
@@ -78,7 +79,7 @@ impl Bench {
         let detail = format!("{guarded:.2} ms with, {plain:.2} ms without");
         table.limit("an empty #[with_reaper] over an empty #[test]", extra, 5.0, "ms", &detail);
 
-        let reaper = engine::inspect(&format!("/containers/reaper_{}/json", self.session))?;
+        let reaper = Client::system().inspect(&format!("/containers/reaper_{}/json", self.session))?;
         let id = reaper["State"]["Pid"].to_string();
         let status = std::fs::read_to_string(format!("/proc/{id}/status"))
             .map_err(|error| format!("failed to read the server's memory: {error}"))?;
@@ -90,7 +91,7 @@ impl Bench {
     }
 
     fn size(&self, table: &mut Table) -> Result<(), String> {
-        let image = engine::inspect(&format!("/images/{}/json", self.image()?))?;
+        let image = Client::system().inspect(&format!("/images/{}/json", self.image()?))?;
         let size = image["Size"].as_f64().ok_or("the engine does not tell the image's size")?;
         table.limit("the embedded image", size / 1e6, 1.5, "MB", "as the engine has it");
         Ok(())
@@ -174,7 +175,7 @@ impl Bench {
     fn image(&self) -> Result<String, String> {
         let session = format!("{}-image", self.session);
         let mut holder = self.acquire(&session)?;
-        let reaper = engine::inspect(&format!("/containers/reaper_{session}/json"))?;
+        let reaper = Client::system().inspect(&format!("/containers/reaper_{session}/json"))?;
         holder.end()?;
         reaper["Config"]["Image"].as_str().map(str::to_owned).ok_or("a reaper without an image".into())
     }
@@ -221,7 +222,7 @@ fn docker_run(image: &str, session: &str) -> Result<Duration, String> {
     if !output.status.success() {
         return Err(format!("docker run: {}", String::from_utf8_lossy(&output.stderr)));
     }
-    let container = engine::inspect(&format!("/containers/{name}/json"))?;
+    let container = Client::system().inspect(&format!("/containers/{name}/json"))?;
     let port = container["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"].as_str();
     let port = port.and_then(|port| port.parse().ok()).ok_or("no port is published")?;
     let client = loop {
@@ -249,7 +250,7 @@ fn acknowledged(port: u16, label: &str) -> std::io::Result<TcpStream> {
 fn until_gone(session: &str) -> Result<(), String> {
     let began = Instant::now();
     let label = format!("org.testcontainers.sessionId={session}");
-    while !engine::containers(&label)?.is_empty() {
+    while !Client::system().containers(&label)?.is_empty() {
         if began.elapsed() > DEADLINE {
             return Err(format!("the reaper of {session} is still there after {DEADLINE:?}"));
         }

@@ -8,8 +8,9 @@ use std::collections::BTreeSet;
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+use reaper_tests_engine::Client;
+
 use crate::bench::bar;
-use crate::engine;
 use crate::progress::{done, progress};
 use crate::step::cargo;
 
@@ -144,7 +145,7 @@ impl Way {
 /// The servers of all sessions on the engine.
 fn servers() -> Result<BTreeSet<String>, String> {
     let text = |container: &serde_json::Value, name| container[name].as_str().unwrap_or_default().to_owned();
-    let all = engine::containers(SESSION)?;
+    let all = Client::system().containers(SESSION)?;
     let all = all.iter().map(|container| (text(container, "Id"), text(container, "Image")));
     Ok(all.filter(|(_, image)| image == IMAGE).map(|(id, _)| id).collect())
 }

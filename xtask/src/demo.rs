@@ -7,9 +7,9 @@ use std::io::IsTerminal as _;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use reaper_tests_engine::Client;
 use serde_json::Value;
 
-use crate::engine;
 use crate::step::cargo;
 
 const SESSION: &str = "org.testcontainers.sessionId";
@@ -45,7 +45,7 @@ pub(crate) fn run() -> Result<(), String> {
     // Whoever runs tests on this engine beside us has a runner of his own.
     let mark = format!("{}.", runner.id());
     let of_this_run = || {
-        let containers = engine::containers(SESSION)?;
+        let containers = Client::system().containers(SESSION)?;
         let is_ours =
             |container: &Value| label(container, RUNNER).is_some_and(|runner| runner.starts_with(&mark));
         Ok::<Vec<Value>, String>(containers.into_iter().filter(is_ours).collect())

@@ -7,7 +7,6 @@ mod bench;
 mod check;
 mod compare;
 mod demo;
-mod engine;
 mod fuzz;
 mod images;
 mod package;

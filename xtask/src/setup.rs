@@ -4,7 +4,7 @@
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::engine;
+use reaper_tests_engine::Client;
 
 /// What some tests take besides, and the Debian packages it is in: those with an engine of their own, and those with a
 /// compose project. That the first also take root is left to them to say: the other tests run without.
@@ -25,7 +25,7 @@ pub(crate) fn require(install: bool) -> Result<(), String> {
 
 /// Makes sure that an engine is there.
 pub(crate) fn engine(install: bool) -> Result<(), String> {
-    if engine::answers() {
+    if Client::system().answers() {
         return Ok(());
     }
     if !install {
@@ -129,7 +129,7 @@ fn install_engine() -> Result<(), String> {
         daemon.spawn().map_err(|error| format!("failed to start dockerd: {error}"))?;
     }
     let began = Instant::now();
-    while !engine::answers() {
+    while !Client::system().answers() {
         if began.elapsed() > ENGINE_STARTS_WITHIN {
             return Err(format!("the engine was started and does not answer after {ENGINE_STARTS_WITHIN:?}"));
         }

@@ -11,9 +11,9 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use reaper_tests_engine::{Body, Client, encoded};
 use serde_json::{Value, json};
 
-use crate::engine::{self, Body, encoded};
 use crate::progress::{done, progress};
 use service::{SERVICES, Service};
 
@@ -61,7 +61,7 @@ fn provide(service: &Service, cache: &Path, install: bool) -> Result<String, Str
     };
     if let Some(id) = replaced {
         // Refused while a container uses it, and then it is not ours to remove.
-        let _ = engine::request("DELETE", &format!("/images/{id}"), &Body::Nothing);
+        let _ = Client::system().request("DELETE", &format!("/images/{id}"), Body::Nothing);
     }
     Ok(origin)
 }
@@ -71,12 +71,12 @@ fn pull(service: &Service) -> Result<(), String> {
     progress(&format!("{}: pulling {}", service.name, service.public));
     let path =
         format!("/images/create?fromImage={}&tag={version}", encoded(&format!("docker.io/library/{name}")));
-    engine::follow(&path, &Body::Nothing, |line| {
+    Client::system().follow(&path, Body::Nothing, |line| {
         let text = |name: &str| line[name].as_str().unwrap_or_default();
         progress(&format!("{}: {} {} {}", service.name, text("id"), text("status"), text("progress")));
     })?;
     let path = format!("/images/{}/tag?repo={}&tag=latest", service.public, encoded(&service.tag()));
-    engine::request("POST", &path, &Body::Nothing).map(drop)
+    Client::system().request("POST", &path, Body::Nothing).map(drop)
 }
 
 fn build(service: &Service, cache: &Path, cached: &Path, install: bool) -> Result<(), String> {
@@ -101,20 +101,20 @@ fn import(service: &Service, archive: &Path) -> Result<(), String> {
     let changes: String = configuration.map(|line| format!("&changes={}", encoded(line))).collect();
     let name = format!("repo={}&tag=latest", encoded(&service.tag()));
     if service.prepare.is_empty() {
-        return engine::follow(
-            &format!("/images/create?fromSrc=-&{name}{changes}"),
-            &Body::Archive(archive),
-            |_| {},
-        )
-        .map(drop);
+        return Client::system()
+            .follow(&format!("/images/create?fromSrc=-&{name}{changes}"), Body::File(archive), |_| {})
+            .map(drop);
     }
-    let imported =
-        engine::follow(&format!("/images/create?fromSrc=-{changes}"), &Body::Archive(archive), |_| {})?;
+    let imported = Client::system().follow(
+        &format!("/images/create?fromSrc=-{changes}"),
+        Body::File(archive),
+        |_| {},
+    )?;
     let image = imported["status"].as_str().ok_or("the engine gives the new image no name")?;
     progress(&format!("{}: preparing", service.name));
     let id = prepared(service, image)?;
     let committed =
-        engine::request("POST", &format!("/commit?container={id}&{name}{changes}"), &Body::Nothing);
+        Client::system().request("POST", &format!("/commit?container={id}&{name}{changes}"), Body::Nothing);
     let removed = remove_container(&id);
     committed.and(removed).map(drop)
 }
@@ -125,10 +125,11 @@ fn prepared(service: &Service, image: &str) -> Result<String, String> {
     // Left by a call that was killed.
     let _ = remove_container(&name);
     let body = json!({ "Image": image, "Entrypoint": service.prepare, "Cmd": [] });
-    let created = engine::request("POST", &format!("/containers/create?name={name}"), &Body::Json(&body))?;
+    let created =
+        Client::system().request("POST", &format!("/containers/create?name={name}"), Body::Json(&body))?;
     let id = created["Id"].as_str().ok_or("the engine gives the new container no id")?.to_owned();
-    engine::request("POST", &format!("/containers/{id}/start"), &Body::Nothing)?;
-    let ended = engine::request("POST", &format!("/containers/{id}/wait"), &Body::Nothing)?;
+    Client::system().request("POST", &format!("/containers/{id}/start"), Body::Nothing)?;
+    let ended = Client::system().request("POST", &format!("/containers/{id}/wait"), Body::Nothing)?;
     if ended["StatusCode"] == 0 {
         return Ok(id);
     }
@@ -136,7 +137,7 @@ fn prepared(service: &Service, image: &str) -> Result<String, String> {
 }
 
 fn remove_container(id: &str) -> Result<Value, String> {
-    engine::request("DELETE", &format!("/containers/{id}?force=1&v=1"), &Body::Nothing)
+    Client::system().request("DELETE", &format!("/containers/{id}?force=1&v=1"), Body::Nothing)
 }
 
 /// Saves the image, under another name first, so that one that is cut short is never taken for whole, and
@@ -149,16 +150,16 @@ fn keep(service: &Service, cached: &Path) -> Result<(), String> {
             fs::remove_file(file.path()).map_err(|error| format!("failed to remove {file:?}: {error}"))?;
         }
     }
-    engine::download(&format!("/images/{}/get", encoded(&service.tag())), &part)?;
+    Client::system().download(&format!("/images/{}/get", encoded(&service.tag())), &part)?;
     fs::rename(&part, cached).map_err(|error| format!("failed to keep {}: {error}", cached.display()))
 }
 
 fn load(archive: &Path) -> Result<(), String> {
-    engine::follow("/images/load?quiet=1", &Body::Archive(archive), |_| {}).map(drop)
+    Client::system().follow("/images/load?quiet=1", Body::File(archive), |_| {}).map(drop)
 }
 
 fn inspect(service: &Service) -> Result<Value, String> {
-    engine::inspect(&format!("/images/{}/json", service.tag()))
+    Client::system().inspect(&format!("/images/{}/json", service.tag()))
 }
 
 /// Made by this recipe; or by none, since then it was pulled, or somebody has chosen it.
