@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
+use reaper_tests_engine::Client;
 use serde_json::Value;
 
-use crate::engine;
 use crate::step::{Steps, cargo};
 
 const PACKAGES: [&str; 2] = ["test-reaper-macros", "test-reaper"];
@@ -117,7 +117,7 @@ fn copy(from: &Path, to: &Path) -> Result<(), String> {
 /// The reaper is there for some seconds after the last test: it looks once more.
 fn image_of_reaper(session: &str) -> Result<String, String> {
     let name = format!("/reaper_{session}");
-    let containers = engine::containers(&format!("{LABEL}={session}"))?;
+    let containers = Client::system().containers(&format!("{LABEL}={session}"))?;
     let is_reaper = |container: &&Value| {
         container["Names"].as_array().is_some_and(|names| names.contains(&name.as_str().into()))
     };
@@ -140,14 +140,12 @@ fn until_gone(session: &str) -> Result<Duration, String> {
 }
 
 fn left(session: &str) -> Result<Vec<String>, String> {
+    let label = format!("{LABEL}={session}");
     let mut left = Vec::new();
-    let filter = engine::encoded(&format!("{{\"label\":[\"{LABEL}={session}\"]}}"));
-    for container in engine::containers(&format!("{LABEL}={session}"))? {
-        left.push(format!("container {}", container["Id"].as_str().unwrap_or_default()));
-    }
-    let volumes = engine::inspect(&format!("/volumes?filters={filter}"))?;
-    for volume in volumes["Volumes"].as_array().into_iter().flatten() {
-        left.push(format!("volume {}", volume["Name"].as_str().unwrap_or_default()));
+    for (kind, path, name) in [("container", "/containers/json?all=1", "Id"), ("volume", "/volumes", "Name")]
+    {
+        let named = |found: &Value| format!("{kind} {}", found[name].as_str().unwrap_or_default());
+        left.extend(Client::system().list(path, &label)?.iter().map(named));
     }
     Ok(left)
 }
