@@ -4,7 +4,7 @@
 //! the rest and each needs its own way out.
 
 use crate::meaning::{Meaning, find, meaning_of_text};
-use crate::parse::{Function, Mistakes, Role};
+use crate::parse::{Function, Mistakes, Parameter, Role};
 use crate::source::Surroundings;
 
 /// What is known of the attribute's place in the source.
@@ -155,25 +155,45 @@ fn check_attributes(function: &Function, place: &Place, mistakes: &mut Mistakes)
     }
 }
 
+/// What a parameter that cannot be is told, by the attribute it is under.
+pub(crate) struct Refusals {
+    pub(crate) second_guard: &'static str,
+    pub(crate) receiver: &'static str,
+}
+
+const OF_A_TEST: Refusals = Refusals {
+    second_guard: "a second guard: a process has one, and `reaper.clone()` is another handle on it",
+    receiver: "a test is a free function: remove `self`",
+};
+
 fn check_parameters(function: &Function, registration: Registration, mistakes: &mut Mistakes) {
-    let mut guards = 0;
+    walk_parameters(function, &OF_A_TEST, mistakes, |_| {
+        (registration == Registration::Missing).then(|| {
+            "the only parameter that `#[with_reaper]` fills is the guard (`reaper: Reaper`): for others add \
+             `#[rstest]` below it"
+                .into()
+        })
+    });
+}
+
+/// Looks at all parameters, in their order; what is wrong with one that is no guard is the attribute's to say.
+pub(crate) fn walk_parameters(
+    function: &Function,
+    refusals: &Refusals,
+    mistakes: &mut Mistakes,
+    wrong_with: impl Fn(&Parameter) -> Option<String>,
+) {
+    let mut has_guard = false;
     for parameter in &function.parameters {
-        let span = syn::spanned::Spanned::span(parameter);
-        match parameter.role() {
-            Role::Guard | Role::Borrowed(_) => {
-                guards += 1;
-                if guards > 1 {
-                    mistakes.add(span, "a second guard: a process has one, and `reaper.clone()` is another handle on it");
-                }
-            }
-            Role::NearMiss => mistakes.add(span, "the guard is passed as `Reaper` or `&Reaper`"),
-            Role::Receiver => mistakes.add(span, "a test is a free function: remove `self`"),
-            Role::Other if registration == Registration::Missing => mistakes.add(
-                span,
-                "the only parameter that `#[with_reaper]` fills is the guard (`reaper: Reaper`): for others add \
-                 `#[rstest]` below it",
-            ),
-            Role::Other => {}
+        let mistake = match parameter.role() {
+            Role::Guard | Role::Borrowed(_) if !std::mem::replace(&mut has_guard, true) => None,
+            Role::Guard | Role::Borrowed(_) => Some(refusals.second_guard.into()),
+            Role::NearMiss => Some("the guard is passed as `Reaper` or `&Reaper`".into()),
+            Role::Receiver => Some(refusals.receiver.into()),
+            Role::Other => wrong_with(parameter),
+        };
+        if let Some(mistake) = mistake {
+            mistakes.add(syn::spanned::Spanned::span(parameter), mistake);
         }
     }
 }

@@ -17,7 +17,7 @@
 //! end is of interest; see `judged`.
 
 use proc_macro2::{Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::{ToTokens, quote, quote_spanned};
 use syn::{Attribute, Ident};
 
 use crate::check::{self, Place, Registration, Runtimes};
@@ -195,28 +195,31 @@ fn judged(library: &TokenStream, function: &Function) -> TokenStream {
     })
 }
 
+/// The function as it is in the model.
 pub(crate) fn verbatim(function: &Function) -> TokenStream {
-    let Function { attributes, head, name, generics, parameters, output, where_clause, body, .. } = function;
-    let output = arrow(output);
-    quote!(#(#attributes)* #head fn #name #generics (#(#parameters),*) #output #where_clause #body)
+    written(function, function.attributes.iter(), ToTokens::to_token_stream)
 }
 
 /// The function without what makes it a test: it stays known to the rest of the code, and causes no error
 /// besides ours.
 pub(crate) fn plain(function: &Function) -> TokenStream {
-    let Function { attributes, head, name, generics, parameters, output, where_clause, body, .. } = function;
-    let kept = attributes.iter().filter(|attribute| keeps_meaning_without_test(attribute));
-    let parameters =
-        parameters.iter().map(
-            |Parameter { pattern, kind, .. }| {
-                if kind.is_empty() { quote!(#pattern) } else { quote!(#pattern: #kind) }
-            },
-        );
+    let unused = syn::parse_quote!(#[allow(unused)]);
+    let kept = function.attributes.iter().filter(|attribute| keeps_meaning_without_test(attribute));
+    written(function, std::iter::once(&unused).chain(kept), |parameter| {
+        let Parameter { pattern, kind, .. } = parameter;
+        if kind.is_empty() { pattern.clone() } else { quote!(#pattern: #kind) }
+    })
+}
+
+fn written<'a>(
+    function: &Function,
+    attributes: impl Iterator<Item = &'a Attribute>,
+    parameter: impl Fn(&Parameter) -> TokenStream,
+) -> TokenStream {
+    let Function { head, name, generics, parameters, output, where_clause, body, .. } = function;
     let output = arrow(output);
-    quote! {
-        #[allow(unused)]
-        #(#kept)* #head fn #name #generics (#(#parameters),*) #output #where_clause #body
-    }
+    let parameters = parameters.iter().map(parameter);
+    quote!(#(#attributes)* #head fn #name #generics (#(#parameters),*) #output #where_clause #body)
 }
 
 fn keeps_meaning_without_test(attribute: &Attribute) -> bool {

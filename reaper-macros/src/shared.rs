@@ -23,7 +23,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Ident, Path, Token};
 
-use crate::check::{Place, name_span};
+use crate::check::{Place, Refusals, name_span, walk_parameters};
 use crate::expand::{arrow, block, plain, respanned, verbatim, with_mistakes};
 use crate::meaning::{Meaning, find, is_named};
 use crate::parse::{Function, Mistakes, Parameter, Role, library_path, skip_to_comma, take_until};
@@ -172,36 +172,25 @@ fn check_output(function: &Function, mistakes: &mut Mistakes) {
     }
 }
 
+const OF_A_VALUE: Refusals = Refusals {
+    second_guard: "a second guard: the value is made under one",
+    receiver: "a shared value is made by a free function: remove `self`",
+};
+
 fn check_parameters(arguments: &Arguments, function: &Function, mistakes: &mut Mistakes) {
-    let mut guards = 0;
-    for parameter in &function.parameters {
-        let span = syn::spanned::Spanned::span(parameter);
-        match parameter.role() {
-            Role::Guard | Role::Borrowed(_) => {
-                guards += 1;
-                if guards > 1 {
-                    mistakes.add(span, "a second guard: the value is made under one");
-                }
-            }
-            Role::NearMiss => mistakes.add(span, "the guard is passed as `Reaper` or `&Reaper`"),
-            Role::Receiver => mistakes.add(span, "a shared value is made by a free function: remove `self`"),
-            Role::Other => {
-                let name = bound_name(parameter);
-                let named = arguments.key.clone().zip(name.as_ref());
-                if !named.is_some_and(|(key, name)| mentions(key, &name.to_string())) {
-                    let name = name.map_or_else(|| "name".into(), |name| name.to_string());
-                    mistakes.add(
-                        span,
-                        format!(
-                            "the value is made once, whatever the others pass here: make it in the body, or have a \
-                             value for each with a key that names it, `key = format!(\"{}-{{{name}}}\")`",
-                            function.name
-                        ),
-                    );
-                }
-            }
+    walk_parameters(function, &OF_A_VALUE, mistakes, |parameter| {
+        let name = bound_name(parameter);
+        let named = arguments.key.clone().zip(name.as_ref());
+        if named.is_some_and(|(key, name)| mentions(key, &name.to_string())) {
+            return None;
         }
-    }
+        let name = name.map_or_else(|| "name".into(), |name| name.to_string());
+        Some(format!(
+            "the value is made once, whatever the others pass here: make it in the body, or have a value for each \
+             with a key that names it, `key = format!(\"{}-{{{name}}}\")`",
+            function.name
+        ))
+    });
 }
 
 fn made_once(arguments: &Arguments, mut function: Function) -> TokenStream {
