@@ -1,0 +1,176 @@
+//! The greeting, by which a client knows that it has reached the server in the container that it inspected.
+//!
+//! An `ACK` proves a Ryuk, and not whose: behind a forwarded socket an address may be anybody's. So the container's creator
+//! puts a secret into its environment (`SECRET`), whoever looks the container up reads it there, and the server says it to
+//! whoever greets. A container whose server knows the greeting has the label `LABEL`, by its image.
+//!
+//! ```text
+//! client   %hello 1                       the highest version that it speaks
+//! server   HELLO 1 5eed…c0de 0            the version that both speak, the secret, how often it has removed things
+//! ```
+//!
+//! The last number is there because a server may let a client in after it has removed what the clients before had made:
+//! what was made under another number is gone. A server that was given no secret says `-` in its place.
+//!
+//! A word of this protocol begins with `%` and no two hexadecimal digits. Official Ryuk takes such a line for a filter that
+//! it cannot parse, acknowledges it, and registers nothing.
+//!
+//! Shared with the library, so that both ends agree.
+
+/// The version of the protocol, and the value of [`LABEL`].
+pub(crate) const VERSION: u32 = 1;
+/// The label of a container, and of its image, whose server knows the greeting.
+pub(crate) const LABEL: &str = "test-reaper.protocol";
+/// The variable in the container's environment that holds the secret.
+pub(crate) const SECRET: &str = "REAPER_SECRET";
+
+const LONGEST_SECRET: usize = 128;
+
+/// What a server says to a greeting.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hello {
+    /// The highest version that both speak.
+    pub(crate) version: u32,
+    /// None where the server was given none: then nothing is proved.
+    pub(crate) secret: Option<String>,
+    /// How often the server has removed what its clients had made, and then let others in.
+    pub(crate) generation: u32,
+}
+
+/// Whether a text can be a secret: 1 to 128 letters, digits, `-` and `_`, and not `-` alone.
+pub(crate) fn is_secret(text: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    (1..=LONGEST_SECRET).contains(&text.len()) && text != "-" && text.bytes().all(is_plain)
+}
+
+/// A client's line.
+pub(crate) fn greeting() -> String {
+    format!("%hello {VERSION}\n")
+}
+
+/// Whether a line, without its end, is a word of this protocol rather than a filter.
+pub(crate) fn is_word(line: &[u8]) -> bool {
+    let is_digit = |at: usize| line.get(at).is_some_and(u8::is_ascii_hexdigit);
+    line.first() == Some(&b'%') && !(is_digit(1) && is_digit(2))
+}
+
+/// The version that both speak, of a client's line without its end.
+pub(crate) fn understand(line: &[u8]) -> Result<u32, String> {
+    let version = line.strip_prefix(b"%hello ").ok_or("the only word is %hello <version>")?;
+    match number(std::str::from_utf8(version).unwrap_or_default()) {
+        Some(version) if version > 0 => Ok(version.min(VERSION)),
+        _ => Err("the version behind %hello must be a whole number from 1".into()),
+    }
+}
+
+/// A server's line.
+pub(crate) fn answer(hello: &Hello) -> String {
+    let secret = hello.secret.as_deref().unwrap_or("-");
+    format!("HELLO {} {secret} {}\n", hello.version, hello.generation)
+}
+
+/// What a server has said; none where it was no answer to a greeting, as official Ryuk's `ACK` is not.
+pub(crate) fn read(line: &str) -> Option<Hello> {
+    let mut words = line.trim_end_matches(['\r', '\n']).split(' ');
+    let (word, version, secret, generation) = (words.next()?, words.next()?, words.next()?, words.next()?);
+    if word != "HELLO" || words.next().is_some() || !(secret == "-" || is_secret(secret)) {
+        return None;
+    }
+    let version = number(version).filter(|version| (1..=VERSION).contains(version))?;
+    let secret = Some(secret.to_owned()).filter(|secret| secret != "-");
+    Some(Hello { version, secret, generation: number(generation)? })
+}
+
+/// Digits alone: `parse` takes a sign, too.
+fn number(text: &str) -> Option<u32> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hello(secret: Option<&str>, generation: u32) -> Hello {
+        Hello { version: 1, secret: secret.map(str::to_owned), generation }
+    }
+
+    #[test]
+    fn both_ends_agree_on_every_byte() {
+        assert_eq!(greeting().as_bytes(), b"%hello 1\n");
+        assert_eq!(understand(b"%hello 1"), Ok(1));
+        for (said, line) in [
+            (hello(Some("5eed_c0-de"), 0), &b"HELLO 1 5eed_c0-de 0\n"[..]),
+            (hello(None, 3), b"HELLO 1 - 3\n"),
+        ] {
+            assert_eq!(answer(&said).as_bytes(), line);
+            assert_eq!(read(std::str::from_utf8(line).unwrap()), Some(said));
+        }
+        assert_eq!(read("HELLO 1 x 0\r\n"), Some(hello(Some("x"), 0)));
+    }
+
+    #[test]
+    fn a_newer_client_is_answered_in_the_version_that_both_speak() {
+        assert_eq!(understand(b"%hello 2"), Ok(1));
+        assert_eq!(understand(b"%hello 4294967295"), Ok(1));
+    }
+
+    #[test]
+    fn a_word_is_no_escape_and_no_filter() {
+        for word in ["%hello 1", "%", "%f", "%fg", "%%41", "%scope begin"] {
+            assert!(is_word(word.as_bytes()), "{word}");
+        }
+        for line in ["", "label=a=b", "%6cabel=a=b", "%ff", " %hello 1", "hello"] {
+            assert!(!is_word(line.as_bytes()), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_greeting_is_refused() {
+        for line in [
+            "%hello",
+            "%hello ",
+            "%hello 0",
+            "%hello -1",
+            "%hello +1",
+            "%hello 1 ",
+            "%hello  1",
+            "%hello one",
+            "%HELLO 1",
+            "%hello 4294967296",
+            "%goodbye 1",
+        ] {
+            assert!(understand(line.as_bytes()).is_err(), "{line}");
+        }
+        assert!(understand(b"%hello \xff").is_err());
+    }
+
+    #[test]
+    fn what_is_no_answer_to_a_greeting_proves_nothing() {
+        for line in [
+            "",
+            "ACK",
+            "ERROR no",
+            "HELLO",
+            "HELLO 1",
+            "HELLO 1 x",
+            "HELLO 1 x 0 y",
+            "HELLO 2 x 0",
+            "HELLO 0 x 0",
+            "HELLO 1  0",
+            "HELLO 1 x -1",
+            "HELLO 1 a\u{fc} 0",
+            "hello 1 x 0",
+            "HELLO 1 x 0\nACK",
+        ] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_secret_is_a_word_of_bounded_length() {
+        assert!(is_secret("a") && is_secret("--") && is_secret(&"f".repeat(128)));
+        for text in ["", "-", "a b", "a\n", "\u{fc}", &"f".repeat(129)] {
+            assert!(!is_secret(text), "{text:?}");
+        }
+    }
+}
