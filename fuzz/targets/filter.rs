@@ -21,16 +21,35 @@ fuzz_target!(|line: &[u8]| {
     let parts = line.split(|byte| *byte == b'&').count();
     assert_eq!(labels.len(), parts, "a part of the line is lost");
     for label in &labels {
-        let (key, value) = label.split_once('=').expect("a label has a key and a value");
-        assert!(!key.trim().is_empty() && !value.trim().is_empty(), "{label:?} matches too much");
+        let key = label.split_once('=').map_or(label.as_str(), |(key, _)| key);
+        assert!(!key.trim().is_empty(), "{label:?} matches too much");
         assert!(!label.contains('\0'), "{label:?} would be cut short by the engine");
     }
+    matches_what_it_names(&filter, &labels);
     for encode in [escaped, barely_escaped] {
         let again =
             labels.iter().map(|label| format!("label={}", encode(label))).collect::<Vec<_>>().join("&");
         assert_eq!(Filter::parse(again.as_bytes()).as_ref(), Ok(&filter), "{again:?}");
     }
 });
+
+/// Whoever has all of it is meant, unless one key must have two values; whoever lacks one of them is not.
+fn matches_what_it_names(filter: &Filter, labels: &[String]) {
+    assert!(!filter.matches(&[]), "it matches everything");
+    let pair = |label: &String| match label.split_once('=') {
+        Some((key, value)) => (key.to_owned(), value.to_owned()),
+        None => (label.clone(), "anything".to_owned()),
+    };
+    let own: Vec<_> = labels.iter().map(pair).collect();
+    let keys: std::collections::BTreeSet<_> = own.iter().map(|(key, _)| key).collect();
+    if keys.len() == own.len() {
+        assert!(filter.matches(&own), "{own:?} is not matched");
+    }
+    for (key, _) in &own {
+        let others: Vec<_> = own.iter().filter(|(other, _)| other != key).cloned().collect();
+        assert!(!filter.matches(&others), "{others:?} is matched without {key:?}");
+    }
+}
 
 /// What the engine is asked for, as another reader sees it.
 fn labels(filter: &Filter) -> Vec<String> {

@@ -1,62 +1,19 @@
-//! The few requests a reaper makes: list by filter, remove by id. Unversioned paths, so that nothing has
+//! The few requests a reaper makes: list a kind, look at a network, remove by id. Unversioned paths, so that nothing has
 //! to be negotiated.
 
 use std::fmt::{self, Display, Formatter};
-use std::io::{self, Read, Write};
+use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use crate::filter::Filter;
-use crate::http::{self, Response};
-use crate::json::{self, Value};
+use crate::http::{self, Answer};
+use crate::kind::Kind;
+use crate::listing::{self, Item};
+use crate::own;
 use crate::settings::Settings;
-
-/// Ryuk never removes a container with this label: the first would be itself.
-const PROTECTED: &str = "org.testcontainers.ryuk";
-
-/// What there is to remove, in the order in which it lets go of the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    Container,
-    Network,
-    Volume,
-    Image,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Container, Self::Network, Self::Volume, Self::Image];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::Container => "container",
-            Self::Network => "network",
-            Self::Volume => "volume",
-            Self::Image => "image",
-        }
-    }
-
-    fn list(self) -> &'static str {
-        match self {
-            Self::Container => "/containers/json?all=1&filters=",
-            Self::Network => "/networks?filters=",
-            Self::Volume => "/volumes?filters=",
-            Self::Image => "/images/json?filters=",
-        }
-    }
-
-    fn remove(self, id: &str) -> String {
-        let id = encode(id);
-        match self {
-            // Forced, with the anonymous volumes that are the container's own.
-            Self::Container => format!("/containers/{id}?force=1&v=1"),
-            Self::Network => format!("/networks/{id}"),
-            Self::Volume => format!("/volumes/{id}?force=1"),
-            Self::Image => format!("/images/{id}?force=1"),
-        }
-    }
-}
 
 /// How a removal ended.
 #[derive(Debug, PartialEq)]
@@ -68,11 +25,11 @@ pub(crate) enum Removal {
 }
 
 /// Why the engine did not do what it was asked for.
-#[derive(Debug, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Problem {
     /// It said no, or what makes no sense.
     Refused(String),
-    /// It was not there, or not done in time.
+    /// It was not there, or not done in time. It may do it all the same.
     Unanswered(String),
 }
 
@@ -86,8 +43,10 @@ impl Display for Problem {
 pub(crate) struct Docker {
     place: Place,
     timeout: Duration,
-    /// The container of this server, as the engine knows it by; none where it is no container.
+    /// The container of this server; none where it is in none.
     own_container: Option<String>,
+    /// Podman asks a container to end before it kills it, and waits for ten seconds.
+    is_podman: AtomicBool,
 }
 
 enum Place {
@@ -104,7 +63,7 @@ impl Display for Place {
     }
 }
 
-trait Stream: Read + Write {}
+pub(crate) trait Stream: Read + Write {}
 
 impl<T: Read + Write> Stream for T {}
 
@@ -120,10 +79,13 @@ impl Docker {
                 ));
             }
         };
-        // The name that an engine gives is the beginning of the id.
-        let own_container = settings.host_name.clone();
-        let own_container = own_container.filter(|name| name.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        Ok(Self { place, timeout: settings.request_timeout, own_container })
+        let (timeout, own_container) = (settings.request_timeout, own::container());
+        Ok(Self { place, timeout, own_container, is_podman: AtomicBool::new(false) })
+    }
+
+    /// Whether a container is the one that this server runs in.
+    pub(crate) fn is_own(&self, container: &Item) -> bool {
+        self.own_container.as_ref() == Some(&container.id)
     }
 
     /// Whether somebody listens where the engine is said to be. It is asked nothing.
@@ -138,31 +100,54 @@ impl Docker {
         })
     }
 
-    /// The ids of all resources of a kind that the filter matches.
-    pub(crate) fn list(&self, kind: Kind, filter: &Filter) -> Result<Vec<String>, Problem> {
-        let path = format!("{}{}", kind.list(), encode(&filter.to_json()));
-        let Response { status, body } = self.request("GET", &path, "").map_err(Problem::Unanswered)?;
-        if status != 200 {
-            return Err(refusal(status, &body));
+    /// What there is of a kind, with the engine's `filters`, one at a time. Nothing of it counts where this fails.
+    pub(crate) fn list(&self, kind: Kind, filters: &str, each: impl FnMut(Item)) -> Result<(), Problem> {
+        let path = format!("{}{}", kind.list(), encode(filters));
+        let answer = self.request("GET", &path, "")?;
+        if answer.status != 200 {
+            return Err(refusal(answer));
         }
-        listed(kind, &body).map_err(Problem::Refused)
+        listing::read(kind, answer.body, each).map_err(|error| problem("GET", &path, &error))
     }
 
-    pub(crate) fn remove(&self, kind: Kind, id: &str) -> Removal {
-        match self.try_to_remove(kind, id) {
+    /// The containers that are on a network now; none where the network is gone.
+    pub(crate) fn attached(&self, network: &str) -> Result<Option<Vec<String>>, Problem> {
+        let path = format!("/networks/{}", encode(network));
+        let answer = self.request("GET", &path, "")?;
+        match answer.status {
+            200 => listing::attached(answer.body).map(Some).map_err(|error| problem("GET", &path, &error)),
+            404 => Ok(None),
+            _ => Err(refusal(answer)),
+        }
+    }
+
+    /// Removes one, whoever uses it: whether it may be removed is decided before.
+    pub(crate) fn remove(&self, kind: Kind, item: &Item) -> Removal {
+        if kind == Kind::Container && item.runs && self.is_podman.load(Ordering::Relaxed) {
+            // Whether it could is told by the removal.
+            let _ = self.request("POST", &format!("/containers/{}/kill?signal=KILL", encode(&item.id)), "");
+        }
+        match self.try_to_remove(kind, &item.id) {
             // The network may have been made for this server, where the engine has none. Nobody is to
             // reach it any more once it removes things, so it goes first.
-            Removal::Failed(_) if kind == Kind::Network && self.leave(id) => self.try_to_remove(kind, id),
+            Removal::Failed(_) if kind == Kind::Network && self.leave(&item.id) => {
+                self.try_to_remove(kind, &item.id)
+            }
             removal => removal,
         }
     }
 
     fn try_to_remove(&self, kind: Kind, id: &str) -> Removal {
-        match self.request("DELETE", &kind.remove(id), "") {
-            Ok(Response { status: 200..=299 | 404, .. }) => Removal::Removed,
-            Ok(Response { status: 409, body }) if body.contains("already in progress") => Removal::UnderWay,
-            Ok(Response { status, body }) => Removal::Failed(refusal(status, &body)),
-            Err(problem) => Removal::Failed(Problem::Unanswered(problem)),
+        let answer = match self.request("DELETE", &kind.removal(&encode(id)), "") {
+            Ok(answer) => answer,
+            Err(problem) => return Removal::Failed(problem),
+        };
+        match (answer.status, refusal(answer)) {
+            // Broken off, it is not believed: the next list tells.
+            (_, Problem::Unanswered(why)) => Removal::Failed(Problem::Unanswered(why)),
+            (200..=299 | 404, _) => Removal::Removed,
+            (409, Problem::Refused(why)) if why.contains("already in progress") => Removal::UnderWay,
+            (_, problem) => Removal::Failed(problem),
         }
     }
 
@@ -175,9 +160,16 @@ impl Docker {
         self.request("POST", &path, &body).is_ok_and(|answer| (200..300).contains(&answer.status))
     }
 
-    fn request(&self, method: &str, path: &str, body: &str) -> Result<Response, String> {
-        let stream = self.connect().map_err(|error| format!("failed to reach the engine: {error}"))?;
-        http::request(stream, method, path, body)
+    fn request(&self, method: &str, path: &str, body: &str) -> Result<Answer<Box<dyn Stream>>, Problem> {
+        let stream = self
+            .connect()
+            .map_err(|error| Problem::Unanswered(format!("failed to reach the engine: {error}")))?;
+        let answer =
+            http::request(stream, method, path, body).map_err(|error| problem(method, path, &error))?;
+        if answer.server.starts_with("Libpod") {
+            self.is_podman.store(true, Ordering::Relaxed);
+        }
+        Ok(answer)
     }
 
     fn connect(&self) -> io::Result<Box<dyn Stream>> {
@@ -201,7 +193,7 @@ impl Docker {
 
 /// Connects to the first of its addresses that lets us.
 fn dial(address: &str, timeout: Duration) -> io::Result<TcpStream> {
-    let mut problem = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    let mut problem = io::Error::from(ErrorKind::AddrNotAvailable);
     for address in address.to_socket_addrs()? {
         match TcpStream::connect_timeout(&address, timeout) {
             Ok(stream) => return Ok(stream),
@@ -211,27 +203,20 @@ fn dial(address: &str, timeout: Duration) -> io::Result<TcpStream> {
     Err(problem)
 }
 
-fn refusal(status: u16, answer: &str) -> Problem {
-    Problem::Refused(format!("the engine answered {status}: {}", answer.trim()))
+/// What came whole and has no use is the engine's word; all else may be otherwise the next time.
+fn problem(method: &str, path: &str, error: &io::Error) -> Problem {
+    let late = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+    let why = if late { "no answer in time".to_owned() } else { error.to_string() };
+    let told = format!("{method} {path}: {why}");
+    if error.kind() == ErrorKind::InvalidData { Problem::Refused(told) } else { Problem::Unanswered(told) }
 }
 
-/// What may be removed of the engine's list of a kind.
-fn listed(kind: Kind, answer: &str) -> Result<Vec<String>, String> {
-    let value = json::parse(answer)?;
-    let listed = if kind == Kind::Volume { value.member("Volumes") } else { Some(&value) };
-    let listed = listed.and_then(Value::elements).ok_or("the engine's answer is not a list")?;
-    let name = if kind == Kind::Volume { "Name" } else { "Id" };
-    let unprotected = listed.iter().filter(|item| !is_protected(item));
-    unprotected
-        .map(|item| {
-            let id = item.member(name).and_then(Value::text).filter(|id| !id.is_empty());
-            id.map(str::to_owned).ok_or_else(|| format!("a {} without {name} in the list", kind.name()))
-        })
-        .collect()
-}
-
-fn is_protected(item: &Value) -> bool {
-    item.member("Labels").and_then(|labels| labels.member(PROTECTED)).and_then(Value::text) == Some("true")
+fn refusal(answer: Answer<impl Read>) -> Problem {
+    let status = answer.status;
+    match answer.body.text() {
+        Ok(text) => Problem::Refused(format!("the engine answered {status}: {}", text.trim())),
+        Err(error) => Problem::Unanswered(format!("the engine answered {status}, and broke off: {error}")),
+    }
 }
 
 /// Percent-encodes all but RFC 3986's unreserved characters.

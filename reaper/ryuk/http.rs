@@ -1,134 +1,176 @@
 //! HTTP/1.1 as far as one request to an engine needs it: a connection per request, closed by the engine.
 //!
-//! Bodies may be chunked, counted, or end with the connection. A body that ends early is an error: half
-//! a list would read as "nothing matches".
+//! Bodies may be chunked, counted, or end with the connection, and are read as a stream. A body that ends early is an
+//! error: half a list would read as "nothing matches".
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Take, Write};
 
 /// Longer than any line of an engine's header.
 const LONGEST_LINE: u64 = 16 << 10;
-/// More than a list of thousands of containers; a bound all the same, since memory is limited, and so is
-/// the time for heads and trailers without an end. Lower where it is met over and over.
-pub(crate) const LONGEST_ANSWER: u64 = if cfg!(any(fuzzing, test)) { 64 << 10 } else { 16 << 20 };
+/// More than a list of a hundred thousand containers, of which little is kept; a bound all the same, for an
+/// answer without an end. Lower where it is met over and over.
+pub(crate) const LONGEST_ANSWER: u64 = if cfg!(any(fuzzing, test)) { 64 << 10 } else { 1 << 30 };
+/// Of what an engine says to a removal, a person reads this much.
+const LONGEST_TEXT: u64 = 8 << 10;
 
-#[derive(Debug, PartialEq)]
-pub(crate) struct Response {
+/// An answer whose body is still to be read.
+pub(crate) struct Answer<S> {
     pub(crate) status: u16,
-    pub(crate) body: String,
+    /// What the engine says that it is.
+    pub(crate) server: String,
+    pub(crate) body: Body<S>,
 }
 
-/// Sends a request, its body JSON or empty, and reads the whole answer.
-pub(crate) fn request(
-    stream: impl Read + Write,
+/// A body as a stream: an end before its end is an error.
+pub(crate) struct Body<S> {
+    stream: Take<BufReader<S>>,
+    rest: Rest,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Rest {
+    /// Of the body, or of a chunk with others behind it.
+    Bytes {
+        left: u64,
+        chunked: bool,
+    },
+    UntilClosed,
+    Nothing,
+}
+
+/// Sends a request, its body JSON or empty, and reads the head of the answer.
+pub(crate) fn request<S: Read + Write>(
+    mut stream: S,
     method: &str,
     path: &str,
     body: &str,
-) -> Result<Response, String> {
-    exchange(stream, method, path, body).map_err(|error| format!("{method} {path}: {error}"))
-}
-
-fn exchange(mut stream: impl Read + Write, method: &str, path: &str, body: &str) -> Result<Response, String> {
+) -> io::Result<Answer<S>> {
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     );
-    stream.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-    read(BufReader::new(stream))
+    stream.write_all(request.as_bytes())?;
+    answer(stream)
 }
 
-fn read(stream: impl BufRead) -> Result<Response, String> {
-    let mut stream = stream.take(LONGEST_ANSWER);
-    let response = response(&mut stream);
-    // Cut off there, a body that ends with the connection would look whole.
-    if stream.limit() == 0 {
-        return Err(format!("the answer is longer than {LONGEST_ANSWER} bytes"));
-    }
-    response
-}
-
-fn response(mut stream: impl BufRead) -> Result<Response, String> {
-    let (status, framing) = loop {
-        let (status, framing) = head(&mut stream)?;
+fn answer<S: Read>(stream: S) -> io::Result<Answer<S>> {
+    let mut stream = BufReader::new(stream).take(LONGEST_ANSWER);
+    loop {
+        let (status, server, rest) = head(&mut stream)?;
         // 1xx announce another head.
         if status >= 200 {
-            break (status, framing);
-        }
-    };
-    let mut body = Vec::new();
-    match framing {
-        _ if matches!(status, 204 | 304) => {}
-        Framing::Counted(length) => exactly(&mut stream, length, &mut body)?,
-        Framing::Chunked => chunks(&mut stream, &mut body)?,
-        Framing::UntilClosed => {
-            stream.read_to_end(&mut body).map_err(|error| error.to_string())?;
+            let rest = if matches!(status, 204 | 304) { Rest::Nothing } else { rest };
+            return Ok(Answer { status, server, body: Body { stream, rest } });
         }
     }
-    Ok(Response { status, body: String::from_utf8(body).map_err(|_| "the answer is not UTF-8")? })
 }
 
-enum Framing {
-    Counted(u64),
-    Chunked,
-    UntilClosed,
-}
-
-fn head(stream: &mut impl BufRead) -> Result<(u16, Framing), String> {
+fn head(stream: &mut Take<impl BufRead>) -> io::Result<(u16, String, Rest)> {
     let first = line(stream)?;
     let status = first.strip_prefix("HTTP/1.").and_then(|rest| rest.split(' ').nth(1));
     let status =
-        status.and_then(|status| status.parse().ok()).ok_or_else(|| format!("not HTTP: {first:?}"))?;
-    let mut framing = Framing::UntilClosed;
+        status.and_then(|status| status.parse().ok()).ok_or_else(|| bad(format!("not HTTP: {first:?}")))?;
+    let (mut rest, mut server, mut chunked) = (Rest::UntilClosed, String::new(), false);
     loop {
         let header = line(stream)?;
         let Some((name, value)) = header.split_once(':') else {
-            return if header.is_empty() {
-                Ok((status, framing))
-            } else {
-                Err(format!("not a header: {header:?}"))
-            };
+            if header.is_empty() {
+                return Ok((status, server, rest));
+            }
+            return Err(bad(format!("not a header: {header:?}")));
         };
         match name.to_ascii_lowercase().as_str() {
             "transfer-encoding" if value.to_ascii_lowercase().contains("chunked") => {
-                framing = Framing::Chunked;
+                chunked = true;
+                // Before the first chunk is nothing of another.
+                rest = Rest::Bytes { left: 0, chunked };
             }
-            "content-length" if !matches!(framing, Framing::Chunked) => {
-                let length = value.trim().parse().map_err(|_| format!("not a length: {value:?}"))?;
-                framing = Framing::Counted(length);
+            "content-length" if !chunked => {
+                let left = value.trim().parse().map_err(|_| bad(format!("not a length: {value:?}")))?;
+                rest = Rest::Bytes { left, chunked };
             }
+            "server" => value.trim().clone_into(&mut server),
             _ => {}
         }
     }
 }
 
-fn line(stream: &mut impl BufRead) -> Result<String, String> {
+fn line(stream: &mut Take<impl BufRead>) -> io::Result<String> {
     let mut line = Vec::new();
-    stream.take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(|error| error.to_string())?;
+    stream.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)?;
     match line.strip_suffix(b"\n") {
         Some(line) => Ok(String::from_utf8_lossy(line.strip_suffix(b"\r").unwrap_or(line)).into_owned()),
-        None => Err("the answer ends too early".into()),
+        None => Err(early(stream)),
     }
 }
 
-fn exactly(stream: &mut impl BufRead, length: u64, body: &mut Vec<u8>) -> Result<(), String> {
-    let read = stream.take(length).read_to_end(body).map_err(|error| error.to_string())?;
-    if read as u64 == length { Ok(()) } else { Err("the answer ends too early".into()) }
+/// Nothing comes any more: by the engine, or by our own bound.
+fn early(stream: &Take<impl BufRead>) -> io::Error {
+    if stream.limit() == 0 {
+        bad(format!("the answer is longer than {LONGEST_ANSWER} bytes"))
+    } else {
+        bad("the answer ends too early".into())
+    }
 }
 
-fn chunks(stream: &mut impl BufRead, body: &mut Vec<u8>) -> Result<(), String> {
-    loop {
-        let size = line(stream)?;
+/// Not `InvalidData`, which is what the body's reader says of a body that came whole and has no use.
+fn bad(problem: String) -> io::Error {
+    io::Error::new(ErrorKind::UnexpectedEof, problem)
+}
+
+impl<S: Read> Body<S> {
+    /// The beginning of a text, as far as somebody would read it.
+    pub(crate) fn text(self) -> io::Result<String> {
+        let mut bytes = Vec::new();
+        self.take(LONGEST_TEXT).read_to_end(&mut bytes)?;
+        Ok(String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    /// The next chunk's size, with the end of the one before already taken.
+    fn next_chunk(&mut self) -> io::Result<()> {
+        let size = line(&mut self.stream)?;
         let digits = size.split(';').next().unwrap_or_default().trim();
-        let length =
-            u64::from_str_radix(digits, 16).map_err(|_| format!("not the size of a chunk: {size:?}"))?;
-        if length == 0 {
+        let left = u64::from_str_radix(digits, 16);
+        let left = left.map_err(|_| bad(format!("not the size of a chunk: {size:?}")))?;
+        self.rest = Rest::Bytes { left, chunked: true };
+        if left == 0 {
             // Trailers, if any, up to the empty line.
-            while !line(stream)?.is_empty() {}
-            return Ok(());
+            while !line(&mut self.stream)?.is_empty() {}
+            self.rest = Rest::Nothing;
         }
-        exactly(stream, length, body)?;
-        if !line(stream)?.is_empty() {
-            return Err("a chunk is longer than it says".into());
+        Ok(())
+    }
+}
+
+impl<S: Read> Read for Body<S> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if into.is_empty() {
+            return Ok(0);
+        }
+        if self.rest == (Rest::Bytes { left: 0, chunked: true }) {
+            self.next_chunk()?;
+        }
+        match self.rest {
+            Rest::Nothing | Rest::Bytes { left: 0, .. } => Ok(0),
+            Rest::UntilClosed => match self.stream.read(into)? {
+                // Cut off by our bound, it would look whole.
+                0 if self.stream.limit() == 0 => Err(early(&self.stream)),
+                count => Ok(count),
+            },
+            Rest::Bytes { left, chunked } => {
+                let most = into.len().min(usize::try_from(left).unwrap_or(usize::MAX));
+                let count = self.stream.read(&mut into[..most])?;
+                if count == 0 {
+                    return Err(early(&self.stream));
+                }
+                let left = left - count as u64;
+                if left == 0 && chunked && !line(&mut self.stream)?.is_empty() {
+                    return Err(bad("a chunk is longer than it says".into()));
+                }
+                self.rest = Rest::Bytes { left, chunked };
+                Ok(count)
+            }
         }
     }
 }
@@ -138,8 +180,10 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    fn body(answer: &str) -> Result<String, String> {
-        read(answer.as_bytes()).map(|response| response.body)
+    fn body(bytes: &[u8]) -> io::Result<String> {
+        let mut text = String::new();
+        answer(bytes)?.body.read_to_string(&mut text)?;
+        Ok(text)
     }
 
     #[test]
@@ -150,9 +194,15 @@ mod tests {
             "HTTP/1.0 200 OK\r\n\r\nhello",
             "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\nContent-Length: 5\n\nhello",
         ] {
-            assert_eq!(body(answer).as_deref(), Ok("hello"), "{answer:?}");
+            assert_eq!(body(answer.as_bytes()).unwrap(), "hello", "{answer:?}");
         }
-        assert_eq!(read(&b"HTTP/1.1 404 Not Found\r\n\r\n"[..]).unwrap().status, 404);
+        assert_eq!(answer(&b"HTTP/1.1 404 Not Found\r\n\r\n"[..]).unwrap().status, 404);
+    }
+
+    #[test]
+    fn the_engine_says_what_it_is() {
+        let podman = answer(&b"HTTP/1.1 200 OK\r\nServer: Libpod/5.8.6 (linux)\r\n\r\n"[..]).unwrap();
+        assert_eq!(podman.server, "Libpod/5.8.6 (linux)");
     }
 
     #[test]
@@ -166,7 +216,7 @@ mod tests {
             "HTTP/1.1 200 OK\r\nContent-Length: 99999999999\r\n\r\nhello",
             "SSH-2.0-OpenSSH\r\n\r\n",
         ] {
-            assert!(body(answer).is_err(), "{answer:?}");
+            assert!(body(answer.as_bytes()).is_err(), "{answer:?}");
         }
     }
 
@@ -180,15 +230,15 @@ mod tests {
             ("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n", "A: b\r\n"),
         ] {
             let times = usize::try_from(LONGEST_ANSWER).unwrap() / repeated.len() + 1;
-            let problem = body(&format!("{start}{}", repeated.repeat(times))).unwrap_err();
-            assert!(problem.contains("longer than"), "{repeated:?}: {problem}");
+            let problem = body(format!("{start}{}", repeated.repeat(times)).as_bytes()).unwrap_err();
+            assert!(problem.to_string().contains("longer than"), "{repeated:?}: {problem}");
         }
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-            let _ = read(bytes.as_slice());
+            let _ = body(&bytes);
         }
     }
 }

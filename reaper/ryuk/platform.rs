@@ -1,5 +1,5 @@
 //! What the standard library cannot ask of Linux: signals as readable bytes, waiting for many sockets at
-//! once, and keepalive. The server's only `unsafe`.
+//! once, keepalive, and the limit of descriptors. The server's only `unsafe`.
 #![expect(unsafe_code, reason = "system calls the standard library does not wrap")]
 
 use std::io::{self, PipeReader};
@@ -16,6 +16,17 @@ const IPPROTO_TCP: i32 = 6;
 /// `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`: ask after 10 s of silence, give up after three more.
 const KEEPALIVE: [(i32, i32); 3] = [(4, 10), (5, 5), (6, 3)];
 
+const RLIMIT_NOFILE: i32 = 7;
+/// Of this process, and of the system.
+const EMFILE: i32 = 24;
+const ENFILE: i32 = 23;
+
+#[repr(C)]
+struct Limit {
+    soft: u64,
+    hard: u64,
+}
+
 #[repr(C)]
 struct PollFd {
     fd: i32,
@@ -27,6 +38,8 @@ unsafe extern "C" {
     fn signal(number: i32, handler: extern "C" fn(i32)) -> usize;
     fn write(fd: i32, buffer: *const u8, count: usize) -> isize;
     fn poll(fds: *mut PollFd, count: std::ffi::c_ulong, timeout: i32) -> i32;
+    fn getrlimit(resource: i32, limit: *mut Limit) -> i32;
+    fn setrlimit(resource: i32, limit: *const Limit) -> i32;
     fn setsockopt(fd: i32, level: i32, name: i32, value: *const i32, length: u32) -> i32;
 }
 
@@ -77,4 +90,25 @@ pub(crate) fn keep_alive(socket: &impl AsRawFd) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Allows this process as many descriptors, or as many as it may have; gives how many those are.
+pub(crate) fn raise_descriptors(wanted: u64) -> io::Result<u64> {
+    let mut limit = Limit { soft: 0, hard: 0 };
+    // SAFETY: the pointer is to two numbers that live through the call.
+    if unsafe { getrlimit(RLIMIT_NOFILE, &raw mut limit) } < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    if limit.soft < wanted {
+        let raised = Limit { soft: wanted.min(limit.hard), hard: limit.hard };
+        // SAFETY: as above. Where it is not granted, it stays as it was.
+        if unsafe { setrlimit(RLIMIT_NOFILE, &raw const raised) } == 0 {
+            limit.soft = raised.soft;
+        }
+    }
+    Ok(limit.soft)
+}
+
+pub(crate) fn is_out_of_descriptors(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(EMFILE | ENFILE))
 }

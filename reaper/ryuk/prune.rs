@@ -1,164 +1,167 @@
 //! Removes what the filters match, and looks again until nothing does.
 //!
-//! Looking again is what catches a container whose creation the engine had only begun when its test was
-//! killed. A busy engine finishes it a second or two after, when there may be nothing else left to remove; so
-//! the last look is one some seconds after the last client has gone. What cannot be removed is said, with the
-//! engine's reason: nobody else will tell.
+//! On a thread of its own, which is told what to do and says what came of it, so that the one that serves clients goes on
+//! meanwhile and decides. A pass ends when nothing matches, when what is left will not go, or when somebody is waiting to be
+//! let in. What cannot be removed is said, with the reason: nobody else will tell.
 //!
 //! An engine that refuses is asked as often as `RYUK_REMOVE_RETRIES` says. One that is slow has refused nothing:
-//! what hundreds of other removals hold up, or a restart of the engine, takes it longer than those are meant for.
+//! what hundreds of other removals hold up, or a restart of the engine, takes it longer than those are meant for. All of
+//! it ends with `RYUK_SHUTDOWN_TIMEOUT`, whatever goes on.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
-use std::sync::mpsc;
+use std::io::{self, PipeReader, PipeWriter};
+use std::sync::mpsc::{self, Receiver, Sender};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::clients::Served;
-use crate::docker::{Docker, Kind, Problem, Removal};
+use crate::docker::Docker;
 use crate::filter::Filter;
-use crate::log;
+use crate::round::{Round, Tally};
 use crate::settings::Settings;
 
-/// Removals in flight.
-const WORKERS: usize = 8;
+/// How a pass ended.
+#[derive(Debug)]
+pub(crate) enum End {
+    NothingMatches,
+    /// What there is still, and why.
+    LeftBehind(Vec<String>),
+    Interrupted,
+}
 
-/// How many of the intervals between retries an engine may go on with what it was asked by somebody who is gone:
-/// with the usual second, three times what was seen of an engine that a thousand killed tests kept busy.
-const SETTLED: u32 = 4;
+/// What came of a pass.
+pub(crate) struct Passed {
+    pub(crate) end: End,
+    /// Whether anything was there, removed or not.
+    pub(crate) has_seen: bool,
+    /// All that was removed so far.
+    pub(crate) removed: String,
+}
 
-pub(crate) fn prune(engine: &Docker, served: &Served, settings: &Settings) {
-    let mut removed = BTreeMap::new();
-    let mut retries = settings.remove_retries;
-    let began = Instant::now();
-    let settled = settings.changes_retry_interval * SETTLED;
-    let mut quiet_since = served.alone_since;
-    let mut was_empty = false;
-    loop {
-        let before = total(&removed);
-        let round = round(engine, &served.filters, &mut removed);
-        if round.seen == 0 && round.left.is_empty() {
-            let rest = settled.saturating_sub(quiet_since.elapsed());
-            // Nobody has asked for anything where nothing is registered.
-            if rest.is_zero() || served.filters.is_empty() {
-                break;
+/// What to do next.
+struct Order {
+    filters: Vec<Filter>,
+    until: Instant,
+    brake: Arc<Brake>,
+}
+
+/// The thread that removes.
+pub(crate) struct Pruner {
+    orders: Sender<Order>,
+    passed: Receiver<Passed>,
+    /// Can be read when a pass has ended.
+    pub(crate) bell: PipeReader,
+}
+
+impl Pruner {
+    /// Started before anything is promised: where the system grants no thread, it is known then.
+    pub(crate) fn start(engine: Arc<Docker>, settings: &Settings) -> io::Result<Self> {
+        let (orders, ordered) = mpsc::channel::<Order>();
+        let (outcomes, passed) = mpsc::channel();
+        let (bell, rope) = io::pipe()?;
+        let (retries, interval) = (settings.remove_retries, settings.changes_retry_interval);
+        thread::Builder::new().spawn(move || {
+            let mut tally = Tally::default();
+            for order in ordered {
+                let outcome = pass(&engine, &order, retries, interval, &mut tally);
+                if outcomes.send(outcome).is_err() || ring(&rope).is_err() {
+                    return;
+                }
             }
-            log::line(format_args!("nothing matches, looking once more in {} ms", rest.as_millis()));
-            thread::sleep(rest);
-            was_empty = true;
+        })?;
+        Ok(Self { orders, passed, bell })
+    }
+
+    /// Begins a pass; the brake ends it early.
+    pub(crate) fn begin(&self, filters: &[Filter], until: Instant) -> Arc<Brake> {
+        let brake = Arc::new(Brake::default());
+        let order = Order { filters: filters.to_owned(), until, brake: Arc::clone(&brake) };
+        // The thread is there as long as this end of the channel.
+        let _ = self.orders.send(order);
+        brake
+    }
+
+    /// What came of the pass whose bell rang.
+    pub(crate) fn passed(&mut self) -> io::Result<Passed> {
+        io::Read::read_exact(&mut self.bell, &mut [0])?;
+        self.passed.recv().map_err(io::Error::other)
+    }
+}
+
+fn ring(mut rope: &PipeWriter) -> io::Result<()> {
+    io::Write::write_all(&mut rope, b"x")
+}
+
+/// Held by who decides, watched by who removes.
+#[derive(Default)]
+pub(crate) struct Brake {
+    pulled: Mutex<Option<Stop>>,
+    changed: Condvar,
+}
+
+/// When a pass is to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Stop {
+    /// When all that is listed was tried.
+    AfterRound,
+    /// When what the engine is asked already was answered.
+    Now,
+}
+
+impl Brake {
+    pub(crate) fn pull(&self, stop: Stop) {
+        let mut pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner);
+        *pulled = (*pulled).max(Some(stop));
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn is_pulled(&self, stop: Stop) -> bool {
+        *self.pulled.lock().unwrap_or_else(PoisonError::into_inner) >= Some(stop)
+    }
+
+    /// Waits, unless it is pulled.
+    fn rest(&self, time: Duration) {
+        let pulled = self.pulled.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = self.changed.wait_timeout_while(pulled, time, |pulled| pulled.is_none());
+    }
+}
+
+fn pass(engine: &Docker, order: &Order, retries: u32, interval: Duration, tally: &mut Tally) -> Passed {
+    let mut left_retries = retries;
+    let (mut has_seen, mut was_late) = (false, false);
+    let end = loop {
+        let Round { seen, advanced, waits, mut left } = tally.round(engine, &order.filters, &order.brake);
+        has_seen |= seen;
+        let is_late = Instant::now() >= order.until;
+        if order.brake.is_pulled(Stop::AfterRound) && (seen || !left.is_empty()) {
+            break End::Interrupted;
+        }
+        if !seen && left.is_empty() {
+            break End::NothingMatches;
+        }
+        if advanced {
+            left_retries = retries;
+        }
+        // The time is over, and all that was listed has gone: one look whether that was all.
+        if is_late && !was_late && left.is_empty() {
+            was_late = true;
             continue;
         }
-        if was_empty {
-            // The engine is late, and may have more to do.
-            quiet_since = Instant::now();
-            was_empty = false;
-        }
-        let advanced = total(&removed) > before;
-        if advanced {
-            retries = settings.remove_retries;
+        if is_late || !(waits || advanced || left_retries > 0) {
+            if left.is_empty() {
+                left.push(
+                    "what somebody goes on creating: every list had more, until the time was over".into(),
+                );
+            }
+            break End::LeftBehind(left);
         }
         // Whatever matches and was removed is looked for once more, at once.
-        if advanced && round.left.is_empty() {
+        if advanced && left.is_empty() {
             continue;
         }
-        let exhausted = if round.waits {
-            began.elapsed() >= settings.shutdown_timeout
-        } else {
-            !advanced && retries == 0
-        };
-        if exhausted {
-            for problem in &round.left {
-                log::line(format_args!("left behind: {problem}"));
-            }
-            break;
+        if !(waits || advanced) {
+            left_retries -= 1;
         }
-        if !(round.waits || advanced) {
-            retries -= 1;
-        }
-        thread::sleep(settings.changes_retry_interval);
-    }
-    let count = |kind: Kind| removed.get(kind.name()).map_or(0, BTreeSet::len);
-    log::line(format_args!(
-        "removed containers={} networks={} volumes={} images={}",
-        count(Kind::Container),
-        count(Kind::Network),
-        count(Kind::Volume),
-        count(Kind::Image)
-    ));
-}
-
-fn total(removed: &Removed) -> usize {
-    removed.values().map(BTreeSet::len).sum()
-}
-
-#[derive(Default)]
-struct Round {
-    seen: usize,
-    /// The engine has not answered, or not finished: what it refused meanwhile may hang on that.
-    waits: bool,
-    /// What there may be still, and why.
-    left: Vec<String>,
-}
-
-type Removed = BTreeMap<&'static str, BTreeSet<String>>;
-
-/// Each kind once, in order: containers let go of networks and volumes, and of images.
-fn round(engine: &Docker, filters: &[Filter], removed: &mut Removed) -> Round {
-    let mut round = Round::default();
-    for kind in Kind::ALL {
-        let mut matching = BTreeSet::new();
-        for filter in filters {
-            match engine.list(kind, filter) {
-                Ok(ids) => matching.extend(ids),
-                Err(problem) => {
-                    round.waits |= matches!(problem, Problem::Unanswered(_));
-                    round.left.push(format!("{}s that could not be listed: {problem}", kind.name()));
-                }
-            }
-        }
-        round.seen += matching.len();
-        for (id, removal) in remove_all(engine, kind, matching) {
-            match removal {
-                Removal::Removed => {
-                    log::line(format_args!("{}={id} removed", kind.name()));
-                    removed.entry(kind.name()).or_default().insert(id);
-                }
-                Removal::UnderWay => {
-                    round.waits = true;
-                    round.left.push(format!("{} {id}: its removal is under way", kind.name()));
-                }
-                Removal::Failed(problem) => {
-                    log::line(format_args!("{}={id} not removed: {problem}", kind.name()));
-                    round.waits |= matches!(problem, Problem::Unanswered(_));
-                    round.left.push(format!("{} {id}: {problem}", kind.name()));
-                }
-            }
-        }
-    }
-    round
-}
-
-fn remove_all(engine: &Docker, kind: Kind, ids: BTreeSet<String>) -> Vec<(String, Removal)> {
-    let workers = WORKERS.min(ids.len());
-    let queue = Mutex::new(ids.into_iter());
-    let (sender, results) = mpsc::channel();
-    let work = || {
-        loop {
-            // Taken in a statement of its own, so that the lock is not held while removing.
-            let next = queue.lock().ok().and_then(|mut queue| queue.next());
-            let Some(id) = next else { return };
-            let removal = engine.remove(kind, &id);
-            // The receiver outlives the scope.
-            let _ = sender.send((id, removal));
-        }
+        order.brake.rest(interval.min(order.until.saturating_duration_since(Instant::now())));
     };
-    thread::scope(|scope| {
-        // This thread is one of them, so that all is done also where the system grants no other.
-        for _ in 1..workers {
-            let _ = thread::Builder::new().spawn_scoped(scope, work);
-        }
-        work();
-    });
-    drop(sender);
-    results.into_iter().collect()
+    Passed { end, has_seen, removed: tally.to_string() }
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::duration;
+use crate::hello;
 
 pub(crate) struct Settings {
     pub(crate) port: u16,
@@ -15,8 +16,8 @@ pub(crate) struct Settings {
     pub(crate) shutdown_timeout: Duration,
     pub(crate) verbose: bool,
     pub(crate) docker_host: String,
-    /// Not a setting: every engine tells a container its name in this variable.
-    pub(crate) host_name: Option<String>,
+    /// What proves to a client that this is the server of the container that it inspected.
+    pub(crate) secret: Option<String>,
 }
 
 impl Settings {
@@ -44,6 +45,10 @@ impl Settings {
         let offset = value("RYUK_RETRY_OFFSET", "-1s");
         duration::parse(&offset)
             .map_err(|_| refuse("RYUK_RETRY_OFFSET", &offset, "a duration such as -1s"))?;
+        let secret = variable(hello::SECRET).filter(|secret| !secret.is_empty());
+        if let Some(secret) = secret.as_ref().filter(|secret| !hello::is_secret(secret)) {
+            return Err(refuse(hello::SECRET, secret, "at most 128 letters, digits, - and _"));
+        }
         let port = number("RYUK_PORT", "8080")?;
         let verbose = value("RYUK_VERBOSE", "false");
         Ok(Self {
@@ -60,7 +65,7 @@ impl Settings {
                 _ => return Err(refuse("RYUK_VERBOSE", &verbose, "true or false")),
             },
             docker_host: value("DOCKER_HOST", "unix:///var/run/docker.sock"),
-            host_name: variable("HOSTNAME").filter(|name| !name.is_empty()),
+            secret,
         })
     }
 }
@@ -88,6 +93,7 @@ mod tests {
             ("RYUK_RETRY_OFFSET", "soon"),
             ("RYUK_REMOVE_RETRIES", "-1"),
             ("RYUK_VERBOSE", "loud"),
+            ("REAPER_SECRET", "two words"),
         ] {
             let found = |asked: &str| (asked == name).then(|| value.to_owned());
             let problem = Settings::from_environment(found).err().unwrap();

@@ -1,6 +1,5 @@
 //! An engine with a script: lists and removes what it was given, and keeps what it was asked.
 
-use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::TcpListener;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -8,63 +7,16 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::thread;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::json;
 
-#[derive(Debug, Clone)]
-pub(crate) struct Resource {
-    pub(crate) kind: &'static str,
-    pub(crate) id: String,
-    pub(crate) labels: BTreeMap<String, String>,
-}
+use crate::world::{Framing, Misbehaviour, World, decode};
 
-/// How an answer's end is told.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) enum Framing {
-    #[default]
-    Counted,
-    Chunked,
-    UntilClosed,
-}
-
-/// An answer in place of the usual one.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Misbehaviour {
-    Status(u16, &'static str),
-    /// The body ends before its announced length.
-    Cut,
-    Rubbish,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct World {
-    pub(crate) resources: Vec<Resource>,
-    pub(crate) framing: Framing,
-    /// By the beginning of the request, like `DELETE /containers`.
-    pub(crate) script: BTreeMap<&'static str, VecDeque<Misbehaviour>>,
-    /// Created when the first resource is removed.
-    pub(crate) appears: Vec<Resource>,
-    /// A removal waits until this many are under way, or some seconds have passed.
-    pub(crate) gather: usize,
-    pub(crate) requests: Vec<String>,
-    pub(crate) most_at_once: usize,
-    pub(crate) at_once: usize,
-}
+/// Longer than any test waits.
+const NEVER: Duration = Duration::from_secs(600);
 
 pub(crate) struct Engine {
     folder: tempfile::TempDir,
     shared: Arc<(Mutex<World>, Condvar)>,
-}
-
-impl Resource {
-    pub(crate) fn new(kind: &'static str, id: &str, labels: &[(&str, &str)]) -> Self {
-        let labels = labels.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Self { kind, id: id.to_owned(), labels }
-    }
-
-    fn matches(&self, filter: &str) -> bool {
-        let (key, value) = filter.split_once('=').expect("key and value");
-        self.labels.get(key).is_some_and(|own| own == value)
-    }
 }
 
 impl Engine {
@@ -117,91 +69,102 @@ impl Engine {
         self.world().resources.iter().map(|resource| resource.id.clone()).collect()
     }
 
+    /// What was asked for that begins like this, in order.
+    pub(crate) fn asked(&self, start: &str) -> Vec<String> {
+        let world = self.world();
+        world.requests.iter().filter(|request| request.starts_with(start)).cloned().collect()
+    }
+
     /// The removals that were asked for, in order.
     pub(crate) fn removals(&self) -> Vec<String> {
-        let world = self.world();
-        world.requests.iter().filter(|request| request.starts_with("DELETE")).cloned().collect()
+        self.asked("DELETE")
     }
 }
 
 fn serve(stream: &UnixStream, shared: &(Mutex<World>, Condvar)) {
     let mut lines = BufReader::new(stream).lines().map_while(Result::ok);
     let Some(first) = lines.next() else { return };
-    // No request of the server's has a body.
+    // The bodies of requests are not looked at.
     lines.take_while(|line| !line.is_empty()).for_each(drop);
     let request = first.trim_end_matches(" HTTP/1.1").to_owned();
+    let answer = answer(&request, shared);
     let mut writer = stream;
     // A server that has gone away meanwhile is none of the engine's business.
-    let _ = writer.write_all(&answer(&request, shared));
+    let _ = writer.write_all(&answer);
 }
 
 fn answer(request: &str, (world, changed): &(Mutex<World>, Condvar)) -> Vec<u8> {
-    let mut world = world.lock().unwrap();
-    world.requests.push(request.to_owned());
+    let mut known = world.lock().unwrap();
+    known.requests.push(request.to_owned());
     if request.starts_with("DELETE") {
-        world.at_once += 1;
-        world.most_at_once = world.most_at_once.max(world.at_once);
+        known.at_once += 1;
+        known.most_at_once = known.most_at_once.max(known.at_once);
         changed.notify_all();
         let gathered = |world: &mut World| world.most_at_once < world.gather;
-        world = changed.wait_timeout_while(world, Duration::from_secs(5), gathered).unwrap().0;
-        world.at_once -= 1;
+        known = changed.wait_timeout_while(known, Duration::from_secs(5), gathered).unwrap().0;
+        known.at_once -= 1;
     }
-    let scripted = world.script.iter_mut().find(|(start, _)| request.starts_with(**start));
+    let framing = known.framing;
+    let scripted = known.script.iter_mut().find(|(start, _)| request.starts_with(**start));
     match scripted.and_then(|(_, answers)| answers.pop_front()) {
         Some(Misbehaviour::Status(status, message)) => {
-            framed(status, &json!({ "message": message }).to_string(), world.framing)
+            return framed(status, &json!({ "message": message }).to_string(), framing, "");
         }
         Some(Misbehaviour::Cut) => {
-            b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n[{\"Id\": \"cut\"}".to_vec()
+            return b"HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n[{\"Id\": \"cut\"}".to_vec();
         }
-        Some(Misbehaviour::Rubbish) => framed(200, "[{\"Id\": \"rubbish\"},", world.framing),
-        None if request.starts_with("DELETE") => {
-            let framing = world.framing;
-            framed(remove(&mut world, request), "", framing)
+        Some(Misbehaviour::Rubbish) => return framed(200, "[{\"Id\": \"rubbish\"},", framing, ""),
+        Some(Misbehaviour::Late(milliseconds)) => {
+            drop(known);
+            thread::sleep(Duration::from_millis(milliseconds));
+            known = world.lock().unwrap();
         }
-        None => framed(200, &list(&world, request).to_string(), world.framing),
+        Some(Misbehaviour::Never) => {
+            drop(known);
+            thread::sleep(NEVER);
+            return Vec::new();
+        }
+        None => {}
     }
-}
-
-fn remove(world: &mut World, request: &str) -> u16 {
-    let path = request.split([' ', '?']).nth(1).unwrap();
-    let (kind, id) = path.trim_start_matches('/').split_once('/').unwrap();
-    let Some(found) = world.resources.iter().position(|own| own.kind == kind && own.id == id) else {
-        return 404;
+    let (method, path) = request.split_once(' ').unwrap();
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let mut parts = path.trim_start_matches('/').split('/');
+    let (kind, id, verb) = (parts.next().unwrap(), parts.next().map(decoded), parts.next());
+    let (status, body) = match (method, kind, id.as_deref(), verb) {
+        ("GET", kind, None | Some("json"), None) => (200, known.list(kind, query).to_string()),
+        ("GET", "networks", Some(id), None) => match known.network(id) {
+            Some(network) => (200, network.to_string()),
+            None => (404, String::new()),
+        },
+        ("POST", "containers", Some(id), Some("kill")) => {
+            let found = known.resources.iter_mut().find(|own| own.kind == "containers" && own.id == id);
+            (
+                found.map_or(404, |found| if std::mem::take(&mut found.runs) { 204 } else { 409 }),
+                String::new(),
+            )
+        }
+        ("DELETE", kind, Some(id), None) => {
+            let runs = |known: &World| known.resources.iter().any(|own| own.runs && own.id == id);
+            if kind == "containers" && known.is_podman && runs(&known) {
+                // It is asked to end, and has the usual ten seconds for it.
+                drop(known);
+                thread::sleep(Duration::from_secs(10));
+                known = world.lock().unwrap();
+            }
+            let (status, said) = known.remove(kind, id, query.contains("force=1"));
+            (status, if said.is_empty() { String::new() } else { json!({ "message": said }).to_string() })
+        }
+        _ => (404, json!({ "message": "page not found" }).to_string()),
     };
-    world.resources.remove(found);
-    let appears = std::mem::take(&mut world.appears);
-    world.resources.extend(appears);
-    204
+    framed(status, &body, framing, if known.is_podman { "Libpod/5.8.6 (linux)" } else { "Docker/20.10" })
 }
 
-fn list(world: &World, request: &str) -> Value {
-    let (path, query) = request.trim_start_matches("GET /").split_once('?').unwrap();
-    let kind = path.trim_end_matches("/json");
-    let (_, encoded) = query.split_once("filters=").unwrap();
-    let filter: Value = serde_json::from_slice(&decode(encoded)).unwrap();
-    let labels: Vec<_> =
-        filter["label"].as_array().unwrap().iter().map(|label| label.as_str().unwrap()).collect();
-    // As an engine does with an empty filter.
-    let matching = world.resources.iter().filter(|own| own.kind == kind);
-    let matching = matching.filter(|own| labels.iter().all(|label| own.matches(label)));
-    let id = if kind == "volumes" { "Name" } else { "Id" };
-    let items: Value = matching.map(|own| json!({ id: own.id, "Labels": own.labels })).collect();
-    if kind == "volumes" { json!({ "Volumes": items, "Warnings": null }) } else { items }
+fn decoded(id: &str) -> String {
+    String::from_utf8(decode(id)).unwrap()
 }
 
-fn decode(text: &str) -> Vec<u8> {
-    let mut parts = text.split('%');
-    let mut bytes = parts.next().unwrap().as_bytes().to_vec();
-    for part in parts {
-        bytes.push(u8::from_str_radix(&part[..2], 16).unwrap());
-        bytes.extend(&part.as_bytes()[2..]);
-    }
-    bytes
-}
-
-fn framed(status: u16, body: &str, framing: Framing) -> Vec<u8> {
-    let head = format!("HTTP/1.1 {status} Word\r\nContent-Type: application/json\r\n");
+fn framed(status: u16, body: &str, framing: Framing, server: &str) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status} Word\r\nContent-Type: application/json\r\nServer: {server}\r\n");
     let text = match framing {
         Framing::Counted => format!("{head}Content-Length: {}\r\n\r\n{body}", body.len()),
         Framing::UntilClosed => format!("{head}Connection: close\r\n\r\n{body}"),

@@ -6,7 +6,12 @@
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
 mod clients;
+mod comings;
 mod engine;
+mod foreign;
+mod greeting;
 mod hostile;
+mod limits;
 mod process;
 mod removal;
+mod world;

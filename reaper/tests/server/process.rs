@@ -1,11 +1,13 @@
 //! The server's process: started with short timeouts, read line by line, ended in any case.
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
+
+use crate::engine::Engine;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 
@@ -20,7 +22,17 @@ pub(crate) struct Client(TcpStream);
 impl Ryuk {
     /// Started and listening; the settings win over the short timeouts of these tests.
     pub(crate) fn start(host: &str, settings: &[(&str, &str)]) -> Self {
-        let mut command = command(host);
+        Self::run(command(host), settings)
+    }
+
+    /// The same with limits of the shell's, such as `-n 64`.
+    pub(crate) fn start_limited(host: &str, limits: &str, settings: &[(&str, &str)]) -> Self {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", &format!("ulimit {limits} && exec \"$0\""), env!("CARGO_BIN_EXE_reaper-ryuk")]);
+        Self::run(with_settings(limited, host), settings)
+    }
+
+    fn run(mut command: Command, settings: &[(&str, &str)]) -> Self {
         let mut child = command.envs(settings.iter().copied()).stdout(Stdio::piped()).spawn().unwrap();
         let output = child.stdout.take().unwrap();
         let log = Arc::new(Mutex::new(Vec::new()));
@@ -32,13 +44,17 @@ impl Ryuk {
         });
         let mut ryuk = Self { child, log, port: 0 };
         let started = ryuk.until_logged(" Started!");
-        let address = started.split("address=").nth(1).unwrap();
-        ryuk.port = address.split([':', ' ']).nth(1).unwrap().parse().unwrap();
+        let address = started.split("address=").nth(1).unwrap().trim_end_matches(" Started!");
+        ryuk.port = address.rsplit(':').next().unwrap().parse().unwrap();
         ryuk
     }
 
     pub(crate) fn connect(&self) -> Client {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        self.connect_to("127.0.0.1")
+    }
+
+    pub(crate) fn connect_to(&self, address: &str) -> Client {
+        let stream = TcpStream::connect((address, self.port)).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
         Client(stream)
     }
@@ -78,6 +94,13 @@ impl Ryuk {
         }
     }
 
+    /// A line of the kernel's about the process, in kibibytes.
+    pub(crate) fn memory(&self, line: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let found = status.lines().find_map(|found| found.strip_prefix(line)).unwrap();
+        found.trim_matches([':', ' ', '\t']).trim_end_matches(" kB").parse().unwrap()
+    }
+
     pub(crate) fn signal(&self, signal: &str) {
         let id = self.child.id().to_string();
         assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
@@ -99,6 +122,27 @@ impl Ryuk {
     }
 }
 
+/// Serves one client with these filters, prunes, and gives back the log and the exit code.
+pub(crate) fn prune(engine: &Engine, filters: &[&str], settings: &[(&str, &str)]) -> (String, i32) {
+    let ryuk = Ryuk::start(&engine.host(), settings);
+    let mut client = ryuk.connect();
+    for filter in filters {
+        assert_eq!(client.say(filter), "ACK");
+    }
+    drop(client);
+    let _ = ryuk.until_logged("removed containers=");
+    let log = ryuk.log().join("\n");
+    (log, ryuk.ended())
+}
+
+/// The same where nothing is to be left behind; gives back the log.
+#[track_caller]
+pub(crate) fn prune_all(engine: &Engine, filters: &[&str], settings: &[(&str, &str)]) -> String {
+    let (log, code) = prune(engine, filters, settings);
+    assert_eq!(code, 0, "{log}");
+    log
+}
+
 impl Drop for Ryuk {
     fn drop(&mut self) {
         // It has ended by itself in a test that passed.
@@ -110,6 +154,16 @@ impl Drop for Ryuk {
 impl Client {
     pub(crate) fn send(&mut self, bytes: &[u8]) {
         self.0.write_all(bytes).unwrap();
+    }
+
+    /// Whether it could be sent.
+    pub(crate) fn sends(&mut self, bytes: &[u8]) -> bool {
+        self.0.write_all(bytes).is_ok()
+    }
+
+    /// Nothing follows.
+    pub(crate) fn end(&mut self) {
+        self.0.shutdown(Shutdown::Write).unwrap();
     }
 
     /// One line of answer; empty when the server has closed.
@@ -130,7 +184,10 @@ impl Client {
 
 /// The server with nothing but these settings in its environment.
 pub(crate) fn command(host: &str) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_reaper-ryuk"));
+    with_settings(Command::new(env!("CARGO_BIN_EXE_reaper-ryuk")), host)
+}
+
+fn with_settings(mut command: Command, host: &str) -> Command {
     command.env_clear().env("RYUK_PORT", "0").env("DOCKER_HOST", host).stdin(Stdio::null());
     command.env("RYUK_RECONNECTION_TIMEOUT", "100ms").env("RYUK_CHANGES_RETRY_INTERVAL", "10ms");
     command

@@ -1,0 +1,157 @@
+//! One client: the lines that it sends, and what it is to the session.
+//!
+//! Whoever has an acknowledged filter keeps the session, however long. Whoever connected when the session had filters and
+//! has said nothing that is wrong may be one of those, whose connection was lost and who need not repeat a filter that was
+//! acknowledged: official Ryuk counts every connection. Nobody can tell such a client from somebody who only holds a
+//! connection, so silence keeps the session for a while and not for ever (`serve`). Half a line keeps nothing, nor does
+//! a connection from before the first filter, as that of who only looks whether the port is open.
+
+use std::io::{ErrorKind, Read as _, Write as _};
+use std::net::{Shutdown, TcpStream};
+
+use crate::hello;
+use crate::log;
+use crate::register::{Line, Register};
+
+/// Official Ryuk's limit for a line.
+const LONGEST_LINE: usize = 64 << 10;
+/// What may have been sent behind a line that is refused.
+const MOST_REFUSED: usize = 64;
+
+pub(crate) struct Client {
+    pub(crate) stream: TcpStream,
+    name: String,
+    pub(crate) unfinished: Vec<u8>,
+    claim: Claim,
+    /// The generation that it was told in answer to its greeting.
+    told: Option<u32>,
+    /// Has said something that is answered when the door is open.
+    pub(crate) waits: bool,
+    /// Will say no more.
+    ended: bool,
+}
+
+/// What a client is to the session.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Claim {
+    None,
+    /// Came when there were filters already, and may have registered one of them on another connection.
+    Silent,
+    Registered,
+}
+
+impl Client {
+    pub(crate) fn new(stream: TcpStream, name: String, came_late: bool) -> Self {
+        let claim = if came_late { Claim::Silent } else { Claim::None };
+        Self { stream, name, unfinished: Vec::new(), claim, told: None, waits: false, ended: false }
+    }
+
+    pub(crate) fn is_registered(&self) -> bool {
+        self.claim == Claim::Registered
+    }
+
+    /// Whether it may be one that comes back without repeating its filter.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.claim == Claim::Silent && self.unfinished.is_empty()
+    }
+
+    /// Takes what has arrived; false when the client is to be let go.
+    pub(crate) fn read(&mut self, register: &mut Register, is_open: bool) -> bool {
+        let mut bytes = [0; 4096];
+        // Once per turn: a client that never stops sending must not keep the others waiting.
+        match self.stream.read(&mut bytes) {
+            Ok(0) => {
+                self.ended = true;
+                self.finish_last_line();
+                self.lines(register, is_open)
+            }
+            Ok(count) => {
+                self.unfinished.extend_from_slice(&bytes[..count]);
+                self.lines(register, is_open)
+            }
+            Err(error) => matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+        }
+    }
+
+    /// A last line without an end counts, unless it may be the beginning of another that names less.
+    fn finish_last_line(&mut self) {
+        match Line::parse(&self.unfinished) {
+            Ok(Line::Filter(filter)) if filter.is_whole_for_sure() => self.unfinished.push(b'\n'),
+            _ => self.unfinished.clear(),
+        }
+    }
+
+    /// Answers its whole lines. Where the door is shut, only those that are refused in any case.
+    pub(crate) fn lines(&mut self, register: &mut Register, is_open: bool) -> bool {
+        self.waits = false;
+        while let Some(end) = self.unfinished.iter().position(|byte| *byte == b'\n') {
+            let line = self.unfinished[..end].strip_suffix(b"\r").unwrap_or(&self.unfinished[..end]);
+            // Official Ryuk does not answer an empty line either.
+            if !line.is_empty() {
+                match Line::parse(line) {
+                    Ok(_) if !is_open => {
+                        self.waits = true;
+                        return true;
+                    }
+                    line => {
+                        if let Err(problem) = line.and_then(|line| self.answer(line, register)) {
+                            return self.refuse(&problem);
+                        }
+                    }
+                }
+            }
+            self.unfinished.drain(..=end);
+        }
+        if self.unfinished.len() >= LONGEST_LINE {
+            return self.refuse("the line is too long");
+        }
+        !self.ended
+    }
+
+    fn answer(&mut self, line: Line, register: &mut Register) -> Result<(), String> {
+        match line {
+            Line::Greeting(version) => {
+                self.told = Some(register.generation);
+                self.say(&hello::answer(&register.hello(version)));
+            }
+            Line::Filter(_) if self.told.is_some_and(|told| told != register.generation) => {
+                return Err("what there was has been removed since the greeting: greet again".into());
+            }
+            Line::Filter(filter) => {
+                let told = filter.to_json();
+                register.take(filter)?;
+                log::line(format_args!("client={} filter={told} registered", self.name));
+                // Before the answer: what the client was told must already be true.
+                self.claim = Claim::Registered;
+                self.say("ACK\n");
+            }
+        }
+        Ok(())
+    }
+
+    /// Says why, and that it is over: a client that waits for an `ACK` would wait for ever.
+    fn refuse(&mut self, problem: &str) -> bool {
+        log::line(format_args!("client={} refused: {problem}", self.name));
+        self.say(&format!("ERROR {problem}\n"));
+        let _ = self.stream.shutdown(Shutdown::Write);
+        // What it had sent behind the line would make the kernel take the answer back.
+        let mut rest = [0; 4096];
+        for _ in 0..MOST_REFUSED {
+            if !self.stream.read(&mut rest).is_ok_and(|count| count > 0) {
+                break;
+            }
+        }
+        false
+    }
+
+    /// A client that does not even read a line will say no more.
+    fn say(&mut self, line: &str) {
+        self.ended |= self.stream.write_all(line.as_bytes()).is_err();
+    }
+
+    pub(crate) fn log_end(&self, is_verbose: bool) {
+        if is_verbose || self.is_registered() {
+            log::line(format_args!("client={} disconnected", self.name));
+        }
+    }
+}

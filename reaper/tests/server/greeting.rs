@@ -1,0 +1,81 @@
+//! The greeting: whoever greets is told whose server it is, and whether what there was has been removed.
+
+use crate::engine::Engine;
+use crate::process::{Ryuk, command};
+use crate::world::{Resource, World};
+
+const OURS: &str = "label=session=mine";
+const SECRET: (&str, &str) = ("REAPER_SECRET", "5eed-c0de");
+
+fn engine() -> Engine {
+    let resources = vec![Resource::new("containers", "c1", &[("session", "mine")])];
+    Engine::start(World { resources, ..World::default() })
+}
+
+#[test]
+fn who_greets_is_told_the_secret_and_registers_nothing_by_that() {
+    let engine = engine();
+    let ryuk = Ryuk::start(&engine.host(), &[SECRET, ("RYUK_CONNECTION_TIMEOUT", "500ms")]);
+    let mut client = ryuk.connect();
+    assert_eq!(client.say("%hello 1"), "HELLO 1 5eed-c0de 0");
+    // A newer one is answered in the version that both speak.
+    assert_eq!(client.say("%hello 7\r"), "HELLO 1 5eed-c0de 0");
+    assert_eq!(ryuk.ended(), 0);
+    assert_eq!(engine.left(), ["c1"]);
+}
+
+#[test]
+fn who_greets_first_registers_as_everybody() {
+    let engine = engine();
+    let ryuk = Ryuk::start(&engine.host(), &[SECRET]);
+    let mut client = ryuk.connect();
+    client.send(format!("%hello 1\n{OURS}\n").as_bytes());
+    assert_eq!([client.answer(), client.answer()], ["HELLO 1 5eed-c0de 0", "ACK"]);
+    drop(client);
+    assert_eq!(ryuk.ended(), 0);
+    assert!(engine.left().is_empty());
+}
+
+#[test]
+fn without_a_secret_nothing_is_proved() {
+    let engine = engine();
+    for settings in [&[][..], &[("REAPER_SECRET", "")]] {
+        let ryuk = Ryuk::start(&engine.host(), settings);
+        assert_eq!(ryuk.connect().say("%hello 1"), "HELLO 1 - 0");
+    }
+}
+
+#[test]
+fn a_secret_that_is_no_word_ends_it_with_the_name_of_the_setting() {
+    let output = command("unix:///nowhere").env("REAPER_SECRET", "two words").output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{text}");
+    assert!(text.contains("REAPER_SECRET is \"two words\", but must be"), "{text}");
+}
+
+/// The reaper is the same, and what its clients had made is gone.
+#[test]
+fn who_is_let_in_after_something_was_removed_is_told_so() {
+    let engine = engine();
+    let ryuk = Ryuk::start(&engine.host(), &[SECRET, ("RYUK_CHANGES_RETRY_INTERVAL", "15s")]);
+    let mut early = ryuk.connect();
+    assert_eq!(early.say("%hello 1"), "HELLO 1 5eed-c0de 0");
+    drop(ryuk.registered(OURS));
+    ryuk.until_logged("looking once more");
+    assert!(engine.left().is_empty());
+    let answer = early.say(OURS);
+    assert!(answer.starts_with("ERROR ") && answer.contains("greet again"), "{answer}");
+    let mut second = ryuk.connect();
+    assert_eq!(second.say("%hello 1"), "HELLO 1 5eed-c0de 1");
+    assert_eq!(second.say(OURS), "ACK");
+}
+
+/// What nothing was removed from is as it was.
+#[test]
+fn who_is_let_in_after_nothing_was_there_finds_what_there_was() {
+    let engine = Engine::start(World::default());
+    let ryuk = Ryuk::start(&engine.host(), &[SECRET, ("RYUK_CHANGES_RETRY_INTERVAL", "15s")]);
+    drop(ryuk.registered(OURS));
+    ryuk.until_logged("looking once more");
+    assert_eq!(ryuk.connect().say("%hello 1"), "HELLO 1 5eed-c0de 0");
+}
