@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let executable = fs::read(image::compile(Path::new("workload/main.rs"), &out.join("workload"))?)?;
     let reference = format!("reaper-workload:{}", &image::hex(&executable)[..12]);
-    fs::write(out.join("image.tar"), image::pack(&executable, "workload", &reference, "6000/tcp")?)?;
+    fs::write(out.join("image.tar"), image::pack(&executable, "workload", &reference, "6000/tcp", &[])?)?;
     println!("cargo::rustc-env=WORKLOAD={reference}");
     Ok(())
 }

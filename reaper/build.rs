@@ -8,8 +8,15 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+#[expect(dead_code, reason = "what is said is for the server and the library")]
+#[path = "ryuk/hello.rs"]
+mod hello;
 #[path = "build/image.rs"]
 mod image;
+
+/// Ryuk never removes what has this label, and a client may rely on the image's: its container would inherit its label
+/// from there.
+const PROTECTED: &str = "org.testcontainers.ryuk";
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=ryuk");
@@ -35,10 +42,14 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// The expression for the embedded image.
 fn embed(out: &Path) -> Result<String, Box<dyn Error>> {
     let executable = fs::read(image::compile(Path::new("ryuk/main.rs"), &out.join("reaper-ryuk"))?)?;
-    let digest = image::hex(&executable);
+    let version = hello::VERSION.to_string();
+    let labels = [(PROTECTED, "true"), (hello::LABEL, version.as_str())];
+    // An engine that has an image of this name is not given another.
+    let digest = image::hex(&[&executable[..], format!("{labels:?}").as_bytes()].concat());
     let reference = format!("reaper-ryuk:{}-{}", env::var("CARGO_PKG_VERSION")?, &digest[..12]);
     let architecture = image::architecture()?;
-    fs::write(out.join("image.tar"), image::pack(&executable, "reaper-ryuk", &reference, "8080/tcp")?)?;
+    let archive = image::pack(&executable, "reaper-ryuk", &reference, "8080/tcp", &labels)?;
+    fs::write(out.join("image.tar"), archive)?;
     Ok(format!(
         "Some(Embedded {{ reference: {reference:?}, os: \"linux\", architecture: {architecture:?}, \
          archive: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/image.tar\")) }})"

@@ -56,19 +56,22 @@ pub(crate) fn compile(source: &Path, executable: &Path) -> Result<PathBuf, Box<d
     Err(problems.trim_end_matches("; ").into())
 }
 
-/// An archive as `docker save` writes it: one layer with one file.
+/// An archive as `docker save` writes it: one layer with one file. Containers made of it inherit the labels.
 pub(crate) fn pack(
     executable: &[u8],
     name: &str,
     reference: &str,
     port: &str,
+    labels: &[(&str, &str)],
 ) -> Result<Vec<u8>, Box<dyn Error>> {
     let architecture = architecture()?;
     let layer = archive(&[(name, 0o755, executable)])?;
+    let labels: Vec<_> = labels.iter().map(|(key, value)| format!("\"{key}\":\"{value}\"")).collect();
     let config = format!(
         "{{\"architecture\":\"{architecture}\",\"os\":\"linux\",\"created\":\"1970-01-01T00:00:00Z\",\
-         \"config\":{{\"Entrypoint\":[\"/{name}\"],\"ExposedPorts\":{{\"{port}\":{{}}}}}},\
+         \"config\":{{\"Entrypoint\":[\"/{name}\"],\"ExposedPorts\":{{\"{port}\":{{}}}},\"Labels\":{{{}}}}},\
          \"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[\"sha256:{}\"]}}}}",
+        labels.join(","),
         hex(&layer)
     );
     let config_name = format!("{}.json", hex(config.as_bytes()));
