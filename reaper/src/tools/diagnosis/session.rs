@@ -20,7 +20,7 @@ use crate::error::{Error, Result};
 use crate::removal::reap;
 use crate::session::Owner;
 use crate::session::{self, SessionId};
-use crate::session::{Labels, SESSION};
+use crate::session::{Labels, RYUK, SESSION};
 use crate::settings::{Config, Found, Keep};
 
 /// The reaper waits a second, and removes in a moment; the rest is for a slow engine.
@@ -168,8 +168,10 @@ fn plan(mut config: Config, endpoint: Endpoint) -> Result<Plan> {
 async fn create(engine: &BollardEngine, plan: &Plan) -> Result<()> {
     let name = plan.session.to_string();
     let labels = Labels::new(&plan.session, Owner::of(&plan.session, &plan.config));
-    let labels: BTreeMap<_, _> =
+    let mut labels: BTreeMap<_, _> =
         labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+    // The image's own value would spare the container.
+    labels.insert(RYUK.to_owned(), String::new());
     let image = engine.inspect(&plan.name()).await?.map(|reaper| reaper.image).unwrap_or_default();
     let reaper = plan.container(&Image::choose(&plan.config), None);
     // Not on the engine's usual network, which it may not have.
