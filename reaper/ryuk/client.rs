@@ -3,11 +3,13 @@
 //! Whoever has an acknowledged filter keeps the session, however long. Whoever connected when the session had filters and
 //! has said nothing that is wrong may be one of those, whose connection was lost and who need not repeat a filter that was
 //! acknowledged: official Ryuk counts every connection. Nobody can tell such a client from somebody who only holds a
-//! connection, so silence keeps the session for a while and not for ever (`serve`). Half a line keeps nothing, nor does
-//! a connection from before the first filter, as that of who only looks whether the port is open.
+//! connection, so silence keeps the session for a while and not for ever (`serve`), and it has to have lasted for a
+//! moment: whoever is about to say something is no more than that. Half a line keeps nothing, nor does a connection from
+//! before the first filter, as that of who only looks whether the port is open.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::time::{Duration, Instant};
 
 use crate::hello;
 use crate::log;
@@ -15,6 +17,8 @@ use crate::register::{Line, Register};
 
 /// Official Ryuk's limit for a line.
 const LONGEST_LINE: usize = 64 << 10;
+/// What somebody who comes to say something has said it by.
+const MOMENT: Duration = Duration::from_millis(500);
 /// What may have been sent behind a line that is refused.
 const MOST_REFUSED: usize = 64;
 
@@ -22,6 +26,7 @@ pub(crate) struct Client {
     pub(crate) stream: TcpStream,
     name: String,
     pub(crate) unfinished: Vec<u8>,
+    came_at: Instant,
     claim: Claim,
     /// The generation that it was told in answer to its greeting.
     told: Option<u32>,
@@ -43,16 +48,22 @@ enum Claim {
 impl Client {
     pub(crate) fn new(stream: TcpStream, name: String, came_late: bool) -> Self {
         let claim = if came_late { Claim::Silent } else { Claim::None };
-        Self { stream, name, unfinished: Vec::new(), claim, told: None, waits: false, ended: false }
+        let (came_at, unfinished) = (Instant::now(), Vec::new());
+        Self { stream, name, unfinished, came_at, claim, told: None, waits: false, ended: false }
     }
 
     pub(crate) fn is_registered(&self) -> bool {
         self.claim == Claim::Registered
     }
 
-    /// Whether it may be one that comes back without repeating its filter.
-    pub(crate) fn is_silent(&self) -> bool {
-        self.claim == Claim::Silent && self.unfinished.is_empty()
+    /// From when on it is taken for one that has come back without repeating its filter; none where it is no such.
+    pub(crate) fn silent_at(&self) -> Option<Instant> {
+        (self.claim == Claim::Silent && self.unfinished.is_empty()).then(|| self.came_at + MOMENT)
+    }
+
+    /// Whether it came before this moment.
+    pub(crate) fn came_before(&self, moment: Instant) -> bool {
+        self.came_at <= moment
     }
 
     /// Takes what has arrived; false when the client is to be let go.

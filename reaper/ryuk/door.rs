@@ -105,7 +105,7 @@ impl Door {
 /// Lets go of the first that is not registered: it has had most time. Those that may only have come back go last.
 fn evict(clients: &mut Vec<Client>) -> bool {
     let idle = |client: &Client| !client.is_registered();
-    let first = clients.iter().position(|client| idle(client) && !client.is_silent());
+    let first = clients.iter().position(|client| idle(client) && client.silent_at().is_none());
     match first.or_else(|| clients.iter().position(idle)) {
         Some(at) => {
             clients.remove(at);

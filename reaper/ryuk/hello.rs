@@ -96,6 +96,7 @@ mod tests {
 
     #[test]
     fn both_ends_agree_on_every_byte() {
+        assert_eq!((LABEL, SECRET), ("test-reaper.protocol", "REAPER_SECRET"));
         assert_eq!(greeting().as_bytes(), b"%hello 1\n");
         assert_eq!(understand(b"%hello 1"), Ok(1));
         for (said, line) in [

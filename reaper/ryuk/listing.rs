@@ -109,7 +109,8 @@ fn item<R: Read>(kind: Kind, reader: &mut Reader<R>) -> io::Result<Item> {
     if kind == Kind::Volume {
         item.id.clone_from(&item.name);
     }
-    if item.networks.is_empty() {
+    // What it would be put on if it was started. One that runs has been taken off that.
+    if item.networks.is_empty() && !item.runs {
         item.networks.extend(mode);
     }
     if item.id.is_empty() || item.id.len() >= LONGEST_STRING {
@@ -214,6 +215,8 @@ mod tests {
         let body = r#"[{"Id":"c","State":"created","Labels":null,"HostConfig":{"NetworkMode":"mine"},"NetworkSettings":null}]"#;
         let found = only(Kind::Container, body);
         assert_eq!((found.networks, found.runs), (vec!["mine".to_owned()], false));
+        let body = body.replace("created", "running");
+        assert_eq!(only(Kind::Container, &body).networks, Vec::<String>::new());
         let found = only(Kind::Network, r#"[{"Name":"x","Id":"n","Labels":{}}]"#);
         assert_eq!((found.id.as_str(), found.name.as_str()), ("n", "x"));
         let found =

@@ -123,7 +123,8 @@ impl<'a> Server<'a> {
     pub(crate) fn run(mut self) -> io::Result<bool> {
         loop {
             let now = Instant::now();
-            let is_due = matches!(self.phase, Phase::Serving(Some(at)) | Phase::Settling(at) if at <= now);
+            let is_removing = matches!(self.phase, Phase::Pruning { .. });
+            let is_due = !is_removing && self.due_at().is_some_and(|at| at <= now);
             if is_due && self.looks == LAST_LOOKS {
                 if self.register.filters().is_empty() {
                     log::line(format_args!("clients={} nothing to remove", self.clients.len()));
@@ -167,18 +168,30 @@ impl<'a> Server<'a> {
             watched.push(Watched::Signal);
             fds.push(self.signals.as_fd());
         }
-        let until = match &self.phase {
-            Phase::Serving(deadline) => *deadline,
-            Phase::Settling(at) => Some(*at),
-            Phase::Pruning { hurry_at, .. } => {
-                watched.push(Watched::Bell);
-                fds.push(self.pruner.bell.as_fd());
-                *hurry_at
-            }
-        };
-        let until = until.into_iter().chain(rests_until).min();
+        if let Phase::Pruning { .. } = self.phase {
+            watched.push(Watched::Bell);
+            fds.push(self.pruner.bell.as_fd());
+        }
+        let until = self.due_at().into_iter().chain(rests_until).min();
         let ready = platform::readable(&fds, until.map(|until| until.saturating_duration_since(now)))?;
         Ok(watched.into_iter().zip(ready).filter(|(_, ready)| *ready).map(|(watched, _)| watched).collect())
+    }
+
+    /// When something is to be done though nothing comes.
+    fn due_at(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Pruning { hurry_at, .. } => *hurry_at,
+            Phase::Settling(at) => Some(*at),
+            Phase::Serving(deadline) => {
+                let due = (*deadline)?;
+                // Who was in time, and may be one that says nothing, is given the moment to show it. Nobody who comes
+                // later is: otherwise they could go on for ever.
+                let in_time = self.clients.iter().filter(|client| client.came_before(due));
+                let shown_at =
+                    in_time.filter_map(Client::silent_at).filter(|_| self.may_be_silent(due)).max();
+                Some(shown_at.map_or(due, |shown_at| due.max(shown_at)))
+            }
+        }
     }
 
     fn read(&mut self, ready: &[Watched]) {
@@ -227,9 +240,15 @@ impl<'a> Server<'a> {
 
     /// Whether anybody is there for whom the session is kept.
     fn is_held(&self) -> bool {
-        // Once things were removed, only a filter makes that end.
-        let may_be_silent = self.ending.is_none() && Instant::now() < self.silence_ends_at();
-        self.clients.iter().any(|client| client.is_registered() || (may_be_silent && client.is_silent()))
+        let now = Instant::now();
+        let is_silent = |client: &Client| client.silent_at().is_some_and(|at| at <= now);
+        let may_be_silent = self.may_be_silent(now);
+        self.clients.iter().any(|client| client.is_registered() || (may_be_silent && is_silent(client)))
+    }
+
+    /// Once things were removed, only a filter keeps the session.
+    fn may_be_silent(&self, now: Instant) -> bool {
+        self.ending.is_none() && now < self.silence_ends_at()
     }
 
     /// Decides what follows from who is there.

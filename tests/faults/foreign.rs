@@ -59,9 +59,60 @@ fn a_network_that_a_foreign_container_uses_is_left_behind_and_said_to_be() {
 
     holder.kill();
     let said = holder.log.until_says(&["left behind", &id]);
-    assert!(said.contains("active endpoints"), "{said}");
+    assert!(said.contains(&format!("used by container {}", foreigner.id)), "{said}");
     holder.until_left(&[format!("network {name}")]);
     foreigner.is_untouched();
+}
+
+/// The engine would remove it, and the container could not be started any more.
+#[test]
+fn a_network_that_a_foreign_container_needs_to_start_is_left_behind_and_said_to_be() {
+    let engine = Engine::system();
+    let mut holder = Holder::start("network-asleep", &[("RYUK_REMOVE_RETRIES", "3")]);
+    let used = ["created", "stopped"].map(|what| format!("{}-{what}", holder.session));
+    let _left = Leftovers::new(&engine, used.clone().map(|name| format!("/networks/{name}")));
+    let networks = used.each_ref().map(|name| {
+        world::network(&engine, name, &holder.labels());
+        engine.inspect(&format!("/networks/{name}")).unwrap()["Id"].as_str().unwrap().to_owned()
+    });
+    let created = Foreigner::create(&engine, image(&engine), &json!({"NetworkMode": used[0]}));
+    let stopped = Foreigner::start(&engine, image(&engine), &json!({"NetworkMode": used[1]}));
+    engine.done("POST", &format!("/containers/{}/kill", stopped.id), &Value::Null);
+    world::fill(&engine, &holder.session, 1, 1);
+
+    holder.kill();
+    for (network, container) in networks.iter().zip([&created.id, &stopped.id]) {
+        let said = holder.log.until_says(&["left behind", network]);
+        assert!(said.contains(&format!("used by container {container}")), "{said}");
+    }
+    let mut left = used.map(|name| format!("network {name}"));
+    let listed = engine.resources(&holder.session);
+    left.sort_by_key(|network| listed.iter().position(|listed| listed == network));
+    holder.until_left(&left);
+    for container in [&created.id, &stopped.id] {
+        world::start(&engine, container);
+    }
+}
+
+/// A second name is how somebody keeps it.
+#[test]
+fn an_image_with_another_name_is_left_with_both_and_said_to_be() {
+    let engine = Engine::system();
+    let mut holder = Holder::start("image-kept", &[("RYUK_REMOVE_RETRIES", "3")]);
+    let session = holder.session.clone();
+    let named = |what: &str| format!("{session}-{what}");
+    let base = world::container(&engine, image(&engine), &holder.labels(), None);
+    let kept = world::commit(&engine, &base, &named("of-the-session"), &holder.labels());
+    let gone = world::commit(&engine, &base, &named("alone"), &holder.labels());
+    let _left = Leftovers::new(&engine, [format!("/images/{kept}")]);
+    engine.done("POST", &format!("/images/{kept}/tag?repo={}", named("kept")), &Value::Null);
+    holder.kill();
+    let said = holder.log.until_says(&["left behind", &kept]);
+    assert!(said.contains("several names") && said.contains(&named("kept")), "{said}");
+    holder.until_left(&[format!("image {kept}")]);
+    assert_eq!(engine.inspect(&format!("/images/{gone}/json")), None);
+    let tags = engine.inspect(&format!("/images/{kept}/json")).unwrap()["RepoTags"].clone();
+    assert_eq!(tags.as_array().unwrap().len(), 2, "{tags}");
 }
 
 #[test]
@@ -74,7 +125,7 @@ fn a_network_goes_when_the_foreign_container_lets_go_in_time() {
     let id = engine.inspect(&format!("/networks/{name}")).unwrap()["Id"].as_str().unwrap().to_owned();
     let foreigner = Foreigner::start(&engine, image(&engine), &json!({"NetworkMode": name}));
     holder.kill();
-    let _ = holder.log.until_says(&["not removed", &id, "active endpoints"]);
+    let _ = holder.log.until_says(&["not removed", &id, "used by container"]);
     foreigner.is_untouched();
     let disconnect = json!({"Container": foreigner.id, "Force": false});
     engine.done("POST", &format!("/networks/{name}/disconnect"), &disconnect);
@@ -104,12 +155,13 @@ fn a_volume_that_a_foreign_container_uses_is_left_behind_and_said_to_be() {
 fn images_with_dependents_are_left_and_all_others_go() {
     let engine = Engine::system();
     let mut holder = Holder::start("images", &[("RYUK_REMOVE_RETRIES", "3")]);
-    let named = |what: &str| format!("{}-{what}", holder.session);
+    let session = holder.session.clone();
+    let named = |what: &str| format!("{session}-{what}");
     let labels = holder.labels();
     let other = of_session("somebody-else");
     let base = world::container(&engine, image(&engine), &labels, None);
     // The child before its parent.
-    let images = ["child", "parent", "used"].map(|what| format!("/images/{}", named(what)));
+    let images = ["child", "parent", "used", "idle"].map(|what| format!("/images/{}", named(what)));
     let _left = Leftovers::new(&engine, images);
 
     // Three of the session's own, each upon the last: they go, in the order that the engine asks for.
@@ -125,7 +177,7 @@ fn images_with_dependents_are_left_and_all_others_go() {
     let theirs = Foreigner::create(&engine, &parent, &json!({}));
     let child = world::commit(&engine, &theirs.id, &named("child"), &other);
     drop(theirs);
-    // One that somebody else's running container uses, and one that a container uses that does not run.
+    // One that somebody else's running container uses, and one that a container stands on that does not run.
     let used = world::commit(&engine, &base, &named("used"), &labels);
     let running = Foreigner::start(&engine, &used, &json!({}));
     let idle = world::commit(&engine, &base, &named("idle"), &labels);
@@ -135,17 +187,21 @@ fn images_with_dependents_are_left_and_all_others_go() {
     let dependent = holder.log.until_says(&["left behind", &parent]);
     assert!(dependent.contains("dependent child images"), "{dependent}");
     let in_use = holder.log.until_says(&["left behind", &used]);
-    assert!(in_use.contains("is being used by running container"), "{in_use}");
-    let mut left = [format!("image {parent}"), format!("image {used}")];
+    assert!(in_use.contains(&format!("used by container {}", running.id)), "{in_use}");
+    let asleep = holder.log.until_says(&["left behind", &idle]);
+    assert!(asleep.contains(&format!("used by container {}", sleeping.id)), "{asleep}");
+    let mut left = [&parent, &used, &idle].map(|image| format!("image {image}"));
     let listed = engine.resources(&holder.session);
     left.sort_by_key(|image| listed.iter().position(|listed| listed == image));
     holder.until_left(&left);
-    for image in chain.iter().chain([&idle]) {
+    for image in &chain {
         assert_eq!(engine.inspect(&format!("/images/{image}/json")), None);
     }
 
     running.is_untouched();
     assert!(engine.inspect(&format!("/images/{child}/json")).is_some());
-    // Its image has no name any more, and it can do what it could.
+    // It has its image and its name, and can do what it could.
+    let tags = engine.inspect(&format!("/images/{idle}/json")).unwrap()["RepoTags"].clone();
+    assert_eq!(tags, json!([format!("{}:latest", named("idle"))]));
     world::start(&engine, &sleeping.id);
 }

@@ -9,6 +9,8 @@ mod engine_answers;
 mod engines;
 mod foreign;
 mod kill_points;
+mod newcomers;
+mod own_container;
 mod reaper_container;
 mod removal;
 mod sessions;

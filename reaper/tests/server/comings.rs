@@ -1,5 +1,6 @@
 //! Who comes when there is something to remove, or comes back without a word, and on which address.
 
+use std::net::TcpStream;
 use std::thread;
 use std::time::Duration;
 
@@ -137,6 +138,29 @@ fn silence_keeps_the_session_for_sixty_connection_timeouts_and_no_longer() {
     assert_eq!(ryuk.ended(), 0);
     assert_eq!(engine.left(), Vec::<String>::new());
     drop(silent);
+}
+
+/// Whoever comes and goes all the time is silent each time for a little.
+#[test]
+fn many_that_come_and_go_keep_nothing() {
+    let engine = engine(&["c1"]);
+    let ryuk = Ryuk::start(&engine.host(), &[]);
+    drop(ryuk.registered(OURS));
+    let port = ryuk.port();
+    let going = thread::spawn(move || {
+        let mut last = Vec::new();
+        // In vain once it has ended.
+        while let Ok(one) = TcpStream::connect(("127.0.0.1", port)) {
+            last.push(one);
+            if last.len() > 20 {
+                last.remove(0);
+            }
+            thread::sleep(Duration::from_millis(2));
+        }
+    });
+    assert_eq!(ryuk.ended(), 0);
+    going.join().unwrap();
+    assert_eq!(engine.left(), Vec::<String>::new());
 }
 
 /// Neither was ever anybody's client.

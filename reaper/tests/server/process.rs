@@ -49,6 +49,10 @@ impl Ryuk {
         ryuk
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn connect(&self) -> Client {
         self.connect_to("127.0.0.1")
     }
