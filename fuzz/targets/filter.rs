@@ -7,6 +7,7 @@
 
 use libfuzzer_sys::fuzz_target;
 
+#[expect(dead_code, reason = "what is asked of the engine is not used")]
 #[path = "../../reaper/ryuk/filter.rs"]
 mod filter;
 #[expect(dead_code, reason = "of the reader only what quotes is used")]
