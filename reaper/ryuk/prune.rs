@@ -162,6 +162,9 @@ fn pass(engine: &Docker, order: &Order, retries: u32, interval: Duration, tally:
             left_retries -= 1;
         }
         order.brake.rest(interval.min(order.until.saturating_duration_since(Instant::now())));
+        if order.brake.is_pulled(Stop::AfterRound) {
+            break End::Interrupted;
+        }
     };
     Passed { end, has_seen, removed: tally.to_string() }
 }

@@ -6,11 +6,11 @@
 //! process limit is small. What removes is told what to do (`prune`), and while it is at it nobody is answered.
 //!
 //! ```text
-//!            the last client is gone               nothing matches
-//!  serving ──────────────────────────▶ pruning ───────────────────▶ settling ──▶ pruning ──▶ … ──▶ the end
-//!     ▲     for the reconnection timeout  │  ▲    any more                 │ a busy engine may be late
-//!     │                                   │  └── nobody was let in        │
-//!     └──── somebody waits at the door ◀──┴── somebody registers ◀────────┘
+//! serving   the last client has been gone for the reconnection timeout ──▶ pruning
+//! pruning   nothing matches ──▶ settling, until the last look is due ──▶ pruning … ──▶ the end
+//!           what is left will not go, or the time is over ──▶ the end
+//!           somebody waits to be let in ──▶ serving, when the round is over
+//! settling  somebody registers a filter ──▶ serving
 //! ```
 //!
 //! The last look is one some seconds after the last client has gone: what a killed test had asked for, a busy engine
