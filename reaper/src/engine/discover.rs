@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::error::{Attempt, Error, Result};
-use crate::settings::{Config, Found};
+use crate::settings::{self, Config, Found};
 
 /// For a host that does not answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -122,6 +122,11 @@ fn candidates(config: &Config) -> Result<Vec<(Place, String)>> {
     Ok(sockets.into_iter().map(|(path, origin)| (Place::Socket(path), origin.to_owned())).collect())
 }
 
+/// The engine that a setting names, if one does.
+pub(super) fn named(config: &Config) -> Result<Option<Place>> {
+    config.docker_host.as_ref().map(parse).transpose()
+}
+
 fn parse(found: &Found) -> Result<Place> {
     let refusal = || found.refuse("an address such as unix:///var/run/docker.sock or tcp://127.0.0.1:2375");
     let (scheme, address) = found.value.split_once("://").ok_or_else(refusal)?;
@@ -129,10 +134,15 @@ fn parse(found: &Found) -> Result<Place> {
         "unix" if address.starts_with('/') => Ok(Place::Socket(address.into())),
         "tcp" | "http" => {
             let (host, port) = address.trim_end_matches('/').rsplit_once(':').ok_or_else(refusal)?;
-            if host.is_empty() || port.parse::<u16>().is_err() {
-                return Err(refusal());
+            let bracketed = host.starts_with('[');
+            let host = settings::host(host).ok_or_else(refusal)?;
+            let port = port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(refusal)?;
+            match (host.contains(':'), bracketed) {
+                (true, true) => Ok(Place::Tcp(format!("[{host}]:{port}"))),
+                (false, _) => Ok(Place::Tcp(format!("{host}:{port}"))),
+                // Where the address ends and the port begins is anybody's guess.
+                (true, false) => Err(found.refuse("an IPv6 address in brackets, such as tcp://[::1]:2375")),
             }
-            Ok(Place::Tcp(format!("{host}:{port}")))
         }
         _ => Err(refusal()),
     }
@@ -200,9 +210,20 @@ mod tests {
 
     #[test]
     fn a_malformed_address_is_refused_with_an_example() {
-        for bad in
-            ["localhost", "unix://relative.sock", "tcp://nohost", "tcp://:1", "tcp://h:port", "ssh://h"]
-        {
+        for bad in [
+            "localhost",
+            "unix://relative.sock",
+            "tcp://nohost",
+            "tcp://:1",
+            "tcp://h:port",
+            "tcp://h:0",
+            "tcp://h:2375/v1.41",
+            "tcp://two words:2375",
+            "tcp://user@h:2375",
+            "tcp://::1:2375",
+            "tcp://[h]:2375",
+            "ssh://h",
+        ] {
             let text = discover(&config(bad)).unwrap_err().to_string();
             assert!(text.contains(&format!("DOCKER_HOST from the environment is {bad:?}")), "{text}");
         }

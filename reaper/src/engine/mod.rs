@@ -12,6 +12,7 @@ mod look_up;
 mod moment;
 mod percent;
 mod provider;
+mod same;
 mod worker;
 
 #[cfg(feature = "cli")]
@@ -32,4 +33,5 @@ pub(crate) use self::look_up::has_network;
 pub(crate) use self::look_up::published;
 pub(crate) use self::percent::encode as percent_encode;
 pub(crate) use self::provider::{Container, ContainerSpec, Engine, Published, Refusal, State};
+pub(crate) use self::same::{leads_to, same};
 pub(crate) use self::worker::{wait, work};

@@ -10,7 +10,7 @@ use crate::engine::{Endpoint, discover};
 use crate::error::Result;
 use crate::removal::Reaped;
 use crate::session::{self, Filter, Labels, Owner, SESSION, SessionId, folder};
-use crate::settings::{Config, Found, Keep, Run};
+use crate::settings::{Config, Found, Keep, Run, usable};
 
 /// Keeps the session's reaper waiting: while one is alive, nothing of the session is removed.
 ///
@@ -290,13 +290,12 @@ impl Builder {
         config.image = built("with_image", self.image).or(config.image);
         config.network = self.network.or(config.network);
         config.run = self.run.or(config.run);
-        config.acquire_timeout = self.acquire_timeout.unwrap_or(config.acquire_timeout);
-        if let Some(timeout) = self.connection_timeout {
-            config.pass_duration("RYUK_CONNECTION_TIMEOUT", timeout);
+        if let Some(timeout) = self.acquire_timeout {
+            config.acquire_timeout = usable("with_acquire_timeout", timeout)?;
         }
-        if let Some(timeout) = self.reconnection_timeout {
-            config.pass_duration("RYUK_RECONNECTION_TIMEOUT", timeout);
-        }
+        config.pass_built("RYUK_CONNECTION_TIMEOUT", "with_connection_timeout", self.connection_timeout)?;
+        let reconnection = self.reconnection_timeout;
+        config.pass_built("RYUK_RECONNECTION_TIMEOUT", "with_reconnection_timeout", reconnection)?;
         Ok(config)
     }
 }

@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, Weak};
 
 use super::connection::{Connection, lock};
+use crate::engine;
 use crate::error::{Error, Result};
 use crate::session::SessionId;
 use crate::settings::Config;
@@ -45,15 +46,21 @@ static SLOTS: Mutex<BTreeMap<SessionId, Slot>> = Mutex::new(BTreeMap::new());
 pub(super) fn join(session: &SessionId, config: &Config, waiter: Waiter) -> bool {
     let mut slots = lock(&SLOTS);
     let known = match slots.get_mut(session) {
-        Some(Slot::Acquiring { config: theirs, waiters }) if *theirs == *config => {
-            waiters.push(waiter);
-            return false;
-        }
-        Some(Slot::Acquiring { .. }) => Some(Err(contradiction(session))),
+        Some(Slot::Acquiring { config: theirs, waiters }) => match engine::same(theirs, config) {
+            Ok(true) if theirs.agrees_with(config) => {
+                waiters.push(waiter);
+                return false;
+            }
+            Ok(_) => Some(Err(contradiction(session))),
+            Err(error) => Some(Err(error)),
+        },
         Some(Slot::Live { config: theirs, connection }) => {
-            let same = *theirs == *config;
-            let live = connection.upgrade();
-            live.map(|connection| if same { Ok(connection) } else { Err(contradiction(session)) })
+            let agrees = theirs.agrees_with(config);
+            connection.upgrade().map(|live| match engine::leads_to(config, &live.engine.place) {
+                Ok(true) if agrees => Ok(live),
+                Ok(_) => Err(contradiction(session)),
+                Err(error) => Err(error),
+            })
         }
         Some(Slot::Failed { config: theirs, error }) if *theirs == *config => Some(Err(error.clone())),
         Some(Slot::Lost { error }) => {

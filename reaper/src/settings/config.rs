@@ -8,11 +8,11 @@
 //! of a value, and the source is what the error has to name.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::duration;
-use super::sources::{Found, Properties, Sources, positive, truth};
+use super::sources::{Found, Properties, Sources, host, positive, truth, usable};
 use crate::error::Result;
 
 /// How long [`crate::Reaper::acquire`] tries before it gives up.
@@ -87,7 +87,7 @@ pub(crate) struct Config {
     pub(crate) acquire_timeout: Duration,
     /// `REAPER_SHARED_TIMEOUT`: how long to wait for a value that another process makes.
     pub(crate) shared_timeout: Duration,
-    /// The user's home, where rootless engines keep their sockets.
+    /// The user's home, where rootless engines keep their sockets; none that this user may not look into.
     pub(crate) home: Option<PathBuf>,
     /// `XDG_RUNTIME_DIR`, likewise.
     pub(crate) runtime_directory: Option<PathBuf>,
@@ -97,6 +97,10 @@ const KEEPS: [(&str, Keep); 3] =
     [("never", Keep::Nothing), ("always", Keep::Always), ("on-failure", Keep::OnFailure)];
 const SWEEPS: [(&str, Sweep); 3] =
     [("off", Sweep::Nothing), ("orphans", Sweep::Orphans), ("all", Sweep::All)];
+
+/// Before the names of the settings below, where the environment has them without it: testcontainers for Go takes both,
+/// and the bare name first.
+const PREFIX: &str = "TESTCONTAINERS_";
 
 /// What the server understands and how each value has to look.
 const RYUK_SETTINGS: [(&str, &str, Kind); 8] = [
@@ -123,27 +127,35 @@ impl Config {
     pub(crate) fn load() -> Result<Self> {
         let environment =
             |name: &str| std::env::var_os(name).map(|value| value.to_string_lossy().into_owned());
-        let home = environment("HOME").or_else(|| environment("USERPROFILE")).map(PathBuf::from);
+        let home = ["HOME", "USERPROFILE"].iter().find_map(|name| folder(name));
+        let home = home.filter(|home| can_be_looked_into(home));
         let properties = match &home {
             Some(home) => Properties::load(&home.join(".testcontainers.properties"))?,
             None => Properties::default(),
         };
-        Self::from_sources(&Sources { environment: &environment, properties })
+        let config = Self::from_sources(&Sources { environment: &environment, properties })?;
+        Ok(Self { home, runtime_directory: folder("XDG_RUNTIME_DIR"), ..config })
     }
 
     fn from_sources(sources: &Sources<'_>) -> Result<Self> {
         let mut ryuk = BTreeMap::new();
         for (name, property, kind) in RYUK_SETTINGS {
-            if let Some(found) = sources.find(&[name], &[property]) {
+            let prefixed = format!("{PREFIX}{name}");
+            if let Some(found) = sources.find(&[name, &prefixed], &[property]) {
                 ryuk.insert(name, kind.check(&found)?);
             }
         }
-        let path = |name| sources.find(&[name], &[]).map(|found| PathBuf::from(found.value));
         Ok(Self {
             session_id: sources.find(&["TESTCONTAINERS_SESSION_ID"], &["session.id"]),
             docker_host: sources.find(&["DOCKER_HOST"], &["tc.host", "docker.host"]),
-            host: sources.find(&["TESTCONTAINERS_HOST_OVERRIDE"], &["host.override"]),
-            socket: sources.find(&["TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"], &["docker.socket.override"]),
+            host: sources
+                .find(&["TESTCONTAINERS_HOST_OVERRIDE"], &["host.override"])
+                .map(as_host)
+                .transpose()?,
+            socket: sources
+                .find(&["TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"], &["docker.socket.override"])
+                .map(as_socket)
+                .transpose()?,
             disabled: sources.switch(&["TESTCONTAINERS_RYUK_DISABLED"], "ryuk.disabled", false)?,
             privileged: sources.switch(
                 &["TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED", "RYUK_CONTAINER_PRIVILEGED"],
@@ -169,15 +181,85 @@ impl Config {
                 Some(found) => positive(&found)?,
                 None => SHARED_TIMEOUT,
             },
-            home: path("HOME").or_else(|| path("USERPROFILE")),
-            runtime_directory: path("XDG_RUNTIME_DIR"),
+            home: None,
+            runtime_directory: None,
         })
     }
 
     /// Passes a duration to the reaper, in place of what the environment says.
     pub(crate) fn pass_duration(&mut self, name: &'static str, value: Duration) {
-        self.ryuk.insert(name, format!("{}ms", value.as_millis()));
+        let milliseconds = value.as_millis();
+        let is_whole = Duration::from_millis(u64::try_from(milliseconds).unwrap_or_default()) == value;
+        let written = if is_whole { format!("{milliseconds}ms") } else { format!("{}ns", value.as_nanos()) };
+        self.ryuk.insert(name, written);
     }
+
+    /// The same for what a method of the builder was given, if it was.
+    pub(crate) fn pass_built(
+        &mut self,
+        name: &'static str,
+        method: &str,
+        value: Option<Duration>,
+    ) -> Result<()> {
+        if let Some(value) = value {
+            self.pass_duration(name, usable(method, value)?);
+        }
+        Ok(())
+    }
+
+    /// Whether one reaper does for both: how it is made and how long it is waited for. Which session and which engine
+    /// are compared by what they come to (`session::resolve`, `engine::same`), not by what names them.
+    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
+        let terms = |config: &Self| Self {
+            session_id: None,
+            docker_host: None,
+            run: None,
+            home: None,
+            runtime_directory: None,
+            ryuk: config.ryuk.iter().map(|(name, value)| (*name, meaning(value))).collect(),
+            ..config.clone()
+        };
+        terms(self) == terms(other)
+    }
+}
+
+/// `60s`, `1m` and `60000ms` are the same.
+fn meaning(value: &str) -> String {
+    duration::parse(value).map_or_else(|_| value.to_owned(), |nanoseconds| nanoseconds.to_string())
+}
+
+/// A folder that a variable names; by a path that means the same wherever the process is.
+fn folder(name: &str) -> Option<PathBuf> {
+    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+}
+
+/// Whether a folder is one, and not closed to this user.
+fn can_be_looked_into(folder: &Path) -> bool {
+    // Its own entry is found by whoever may search it.
+    std::fs::metadata(folder.join(".")).is_ok()
+}
+
+fn as_host(found: Found) -> Result<Found> {
+    match host(&found.value).map(str::to_owned) {
+        Some(value) => Ok(Found { value, ..found }),
+        None => Err(found.refuse(
+            "a host's name or address alone, such as host.docker.internal or 192.168.0.10, without scheme and port",
+        )),
+    }
+}
+
+/// The family takes it with its scheme, too.
+fn as_socket(found: Found) -> Result<Found> {
+    let path = found.value.strip_prefix("unix://").unwrap_or(&found.value);
+    // A colon would end the path where the engine is told what to mount.
+    if path.starts_with('/') && !path.contains(':') {
+        let value = path.to_owned();
+        return Ok(Found { value, ..found });
+    }
+    Err(found.refuse(
+        "the path of the engine's socket on the engine's own host, such as /var/run/docker.sock; an engine's address \
+         belongs in DOCKER_HOST",
+    ))
 }
 
 /// The test that this process runs, as far as the runner says.
@@ -223,7 +305,7 @@ mod tests {
     fn config(variables: &[(&str, &str)], properties: &str) -> Result<Config> {
         let environment =
             |name: &str| variables.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).to_owned());
-        let properties = Properties::parse("the file".into(), properties);
+        let properties = Properties::parse("the file".into(), properties.as_bytes())?;
         Config::from_sources(&Sources { environment: &environment, properties })
     }
 

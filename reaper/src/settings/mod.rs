@@ -3,9 +3,10 @@
 mod config;
 #[path = "../../ryuk/duration.rs"]
 mod duration;
+mod properties;
 mod sources;
 
 #[cfg(feature = "cli")]
 pub(crate) use self::config::RUN;
 pub(crate) use self::config::{Config, Keep, Run, Sweep, running_test};
-pub(crate) use self::sources::Found;
+pub(crate) use self::sources::{Found, host, usable};

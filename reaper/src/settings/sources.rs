@@ -3,20 +3,33 @@
 //! Each value is kept with its source, which is what an error about it has to name.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::duration;
+use super::{duration, properties};
 use crate::error::{Error, Result};
 
+/// Whoever sets more means for ever, and what adds so much to a clock of any system does not overflow it.
+const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// A value together with the place it came from, for errors that have to name it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub(crate) struct Found {
     pub(crate) name: String,
     pub(crate) origin: String,
     pub(crate) value: String,
 }
+
+/// Two that say the same are the same, wherever they were found.
+impl PartialEq for Found {
+    fn eq(&self, other: &Self) -> bool {
+        self.value == other.value
+    }
+}
+
+impl Eq for Found {}
 
 impl Found {
     pub(crate) fn built(name: &str, value: String) -> Self {
@@ -35,12 +48,40 @@ impl Found {
 }
 
 pub(super) fn positive(found: &Found) -> Result<Duration> {
-    let refusal = || found.refuse("a duration above zero such as 10s, 500ms or 1m30s");
-    let nanoseconds = duration::parse(&found.value).map_err(|_| refusal())?;
-    match u64::try_from(nanoseconds) {
-        Ok(nanoseconds) if nanoseconds > 0 => Ok(Duration::from_nanos(nanoseconds)),
-        _ => Err(refusal()),
+    let nanoseconds = duration::parse(&found.value).ok().and_then(|found| u64::try_from(found).ok());
+    let usable = nanoseconds.map(Duration::from_nanos).filter(|span| is_usable(*span));
+    usable.ok_or_else(|| {
+        found.refuse("a duration above zero and of a year (8760h) at most, such as 10s, 500ms or 1m30s")
+    })
+}
+
+/// The same for what a method of a builder was given.
+pub(crate) fn usable(method: &str, span: Duration) -> Result<Duration> {
+    if is_usable(span) {
+        return Ok(span);
     }
+    let found = Found::built(method, format!("{span:?}"));
+    Err(found.refuse("above zero and a year at most"))
+}
+
+fn is_usable(span: Duration) -> bool {
+    !span.is_zero() && span <= LONGEST
+}
+
+/// A host's name or address alone; that of IPv6 may be in brackets, which are taken off.
+pub(crate) fn host(text: &str) -> Option<&str> {
+    if let Some(bracketed) = text.strip_prefix('[') {
+        return bracketed.strip_suffix(']').filter(|address| is_ipv6(address));
+    }
+    let is_name = !text.is_empty()
+        && text.chars().all(|character| character.is_ascii_alphanumeric() || "-._".contains(character));
+    (is_name || is_ipv6(text)).then_some(text)
+}
+
+/// Where on the host it is reached may follow, as in `fe80::1%eth0`.
+fn is_ipv6(text: &str) -> bool {
+    let (address, zone) = text.split_once('%').unwrap_or((text, "0"));
+    address.parse::<std::net::Ipv6Addr>().is_ok() && zone.chars().all(|c| c.is_ascii_alphanumeric())
 }
 
 /// The words Go's `strconv.ParseBool` takes, since the other clients of the family take them, and on/off.
@@ -69,8 +110,9 @@ impl Sources<'_> {
         });
         variable.or_else(|| {
             properties.iter().find_map(|name| {
-                let value = self.properties.entries.get(*name).filter(|value| !value.is_empty())?.clone();
-                Some(Found { name: (*name).into(), origin: self.properties.path.clone(), value })
+                let value = self.properties.entries.get(*name)?.trim().to_owned();
+                let found = Found { name: (*name).into(), origin: self.properties.path.clone(), value };
+                Some(found).filter(|found| !found.value.is_empty())
             })
         })
     }
@@ -96,10 +138,7 @@ impl Sources<'_> {
     }
 }
 
-/// `~/.testcontainers.properties`: `key=value` or `key: value`, comments with `#` or `!`.
-///
-/// The family's files use no more of Java's format than that; the crates that read all of it bring
-/// a regular expression engine along.
+/// `~/.testcontainers.properties`.
 #[derive(Default)]
 pub(super) struct Properties {
     path: String,
@@ -107,23 +146,47 @@ pub(super) struct Properties {
 }
 
 impl Properties {
+    /// Without the file there are none, nor where the folder is none that this user may look into. A file that is there
+    /// and cannot be read or understood is an error.
     pub(super) fn load(path: &Path) -> Result<Self> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Ok(Self::parse(path.display().to_string(), &text)),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(error) => {
-                Err(Error::Properties { path: path.display().to_string(), source: Arc::new(error) })
+        let origin = path.display().to_string();
+        let bytes = match std::fs::read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if is_absent(path, &error) => return Ok(Self::default()),
+            Err(error) => return Err(Error::Properties { path: origin, source: Arc::new(error) }),
+        };
+        Self::parse(origin, &bytes)
+    }
+
+    pub(super) fn parse(path: String, bytes: &[u8]) -> Result<Self> {
+        match properties::parse(bytes) {
+            // The last of several counts, as in Java.
+            Ok(entries) => Ok(Self { path, entries: entries.into_iter().collect() }),
+            Err(problem) => {
+                let source = Arc::new(io::Error::new(io::ErrorKind::InvalidData, problem));
+                Err(Error::Properties { path, source })
             }
         }
     }
+}
 
-    pub(super) fn parse(path: String, text: &str) -> Self {
-        let lines = text.lines().map(str::trim_start);
-        let entries = lines
-            .filter(|line| !line.starts_with(['#', '!']))
-            .filter_map(|line| line.split_once(['=', ':']))
-            .map(|(key, value)| (key.trim().to_owned(), value.trim().to_owned()))
-            .collect();
-        Self { path, entries }
+/// Whether there is no file for this user: none, or one in the home of somebody else, as after a `sudo -u` that left
+/// `HOME` as it was.
+fn is_absent(path: &Path, error: &io::Error) -> bool {
+    match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory => true,
+        io::ErrorKind::PermissionDenied => std::fs::metadata(path).map_or(true, |file| is_others(&file)),
+        _ => false,
     }
+}
+
+#[cfg(unix)]
+fn is_others(file: &std::fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt as _;
+    file.uid() != rustix::process::geteuid().as_raw()
+}
+
+#[cfg(not(unix))]
+fn is_others(_file: &std::fs::Metadata) -> bool {
+    false
 }

@@ -1,0 +1,75 @@
+//! Whether two settings lead to one engine.
+//!
+//! Names are not compared: `DOCKER_HOST` may say what is found without it, and a test may set it for a program that it
+//! starts. Where neither names one, they are the same: what was found first counts for the process.
+
+use std::path::PathBuf;
+
+use super::discover::{Place, likely, named};
+use crate::error::Result;
+use crate::settings::Config;
+
+/// Whether an attempt with the other settings would come to the engine that these are for.
+pub(crate) fn same(ours: &Config, theirs: &Config) -> Result<bool> {
+    Ok(match (named(ours)?, named(theirs)?) {
+        (None, None) => true,
+        (Some(ours), Some(theirs)) => place(&ours) == place(&theirs),
+        (Some(named), None) => likely(theirs)?.is_some_and(|found| place(&found.place) == place(&named)),
+        (None, Some(named)) => likely(ours)?.is_some_and(|found| place(&found.place) == place(&named)),
+    })
+}
+
+/// Whether settings lead to the engine at this place, or name none.
+pub(crate) fn leads_to(config: &Config, found: &Place) -> Result<bool> {
+    Ok(named(config)?.is_none_or(|named| place(&named) == place(found)))
+}
+
+/// A place in one of its spellings.
+fn place(place: &Place) -> Place {
+    match place {
+        // `/var/run` is a link to `/run` on most systems.
+        Place::Socket(path) => Place::Socket(path.canonicalize().unwrap_or_else(|_| PathBuf::from(path))),
+        Place::Tcp(address) => {
+            let address = address.to_ascii_lowercase();
+            let port = address.strip_prefix("localhost:").or_else(|| address.strip_prefix("[::1]:"));
+            Place::Tcp(port.map_or_else(|| address.clone(), |port| format!("127.0.0.1:{port}")))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Found;
+
+    fn config(docker_host: Option<&str>) -> Config {
+        let named = docker_host.map(|host| Found::built("with_docker_host", host.to_owned()));
+        Config { docker_host: named, runtime_directory: None, ..Config::load().unwrap() }
+    }
+
+    #[test]
+    fn an_engine_is_the_same_under_each_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("engine.sock");
+        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
+        let link = folder.path().join("link.sock");
+        std::os::unix::fs::symlink(&socket, &link).unwrap();
+        let [socket, link] = [socket, link].map(|path| format!("unix://{}", path.display()));
+        for (ours, theirs, expected) in [
+            (None, None, true),
+            (Some(socket.as_str()), Some(link.as_str()), true),
+            (Some(&socket), Some("unix:///elsewhere.sock"), false),
+            (Some("tcp://localhost:2375"), Some("http://127.0.0.1:2375"), true),
+            (Some("tcp://localhost:2375"), Some("tcp://localhost:2376"), false),
+            (Some(&socket), None, false),
+        ] {
+            for (ours, theirs) in [(ours, theirs), (theirs, ours)] {
+                let found = same(&config(ours), &config(theirs)).unwrap();
+                assert_eq!(found, expected, "{ours:?} {theirs:?}");
+            }
+        }
+        let place = Place::Socket(socket.trim_start_matches("unix://").into());
+        assert!(leads_to(&config(None), &place).unwrap() && leads_to(&config(Some(&link)), &place).unwrap());
+        assert!(!leads_to(&config(Some("tcp://127.0.0.1:2375")), &place).unwrap());
+    }
+}
