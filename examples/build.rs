@@ -4,6 +4,8 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+#[path = "../reaper/build/compile.rs"]
+mod compile;
 #[path = "../reaper/build/image.rs"]
 mod image;
 
@@ -12,9 +14,13 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=../reaper/build");
     println!("cargo::rerun-if-changed=build.rs");
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    let executable = fs::read(image::compile(Path::new("workload/main.rs"), &out.join("workload"))?)?;
+    let architecture = env::var("CARGO_CFG_TARGET_ARCH")?;
+    compile::depends_on(&[&architecture]);
+    let executable = compile::compile(Path::new("workload/main.rs"), &out.join("workload"), &architecture)?;
     let reference = format!("reaper-workload:{}", &image::hex(&executable)[..12]);
-    fs::write(out.join("image.tar"), image::pack(&executable, "workload", &reference, "6000/tcp", &[])?)?;
+    let engines = image::architecture(&architecture)?;
+    let archive = image::pack(&executable, "workload", &reference, "6000/tcp", engines, &[])?;
+    fs::write(out.join("image.tar"), archive)?;
     println!("cargo::rustc-env=WORKLOAD={reference}");
     Ok(())
 }

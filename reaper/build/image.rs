@@ -1,59 +1,18 @@
-//! From a Rust source without dependencies to an image archive, for build scripts.
+//! From an executable to an image archive, for build scripts.
 //!
-//! The `rustc` at hand and a tar writer are all it takes. `docker build` would need an engine at build
-//! time, and a base image from somewhere.
+//! A tar writer is all it takes. `docker build` would need an engine at build time, and a base image from somewhere.
 
-use std::env;
 use std::error::Error;
-use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use sha2::{Digest, Sha256};
 
-/// The target's architecture in an engine's words.
-pub(crate) fn architecture() -> Result<&'static str, Box<dyn Error>> {
-    match env::var("CARGO_CFG_TARGET_ARCH")?.as_str() {
+/// An architecture of the compiler's in an engine's words.
+pub(crate) fn architecture(compilers: &str) -> Result<&'static str, Box<dyn Error>> {
+    match compilers {
         "x86_64" => Ok("amd64"),
         "aarch64" => Ok("arm64"),
         other => Err(format!("no engine is known for {other}").into()),
     }
-}
-
-/// Compiles one source tree into one static executable for Linux; gives the executable's path back.
-pub(crate) fn compile(source: &Path, executable: &Path) -> Result<PathBuf, Box<dyn Error>> {
-    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
-    let architecture = env::var("CARGO_CFG_TARGET_ARCH")?;
-    let mut problems = String::new();
-    // musl links statically on its own; glibc where its static archive is installed.
-    for target in [format!("{architecture}-unknown-linux-musl"), format!("{architecture}-unknown-linux-gnu")]
-    {
-        let output = Command::new(&rustc)
-            .args(["--crate-name", "embedded", "--edition", "2024", "--target", &target])
-            .args(["-C", "opt-level=z", "-C", "lto=fat", "-C", "codegen-units=1", "-C", "panic=abort"])
-            .args([
-                "-C",
-                "strip=symbols",
-                "-C",
-                "target-feature=+crt-static",
-                "-C",
-                "relocation-model=static",
-            ])
-            // The same bytes from whichever folder, so that one version is loaded once per engine.
-            .arg(format!("--remap-path-prefix={}=source", env::var("CARGO_MANIFEST_DIR")?))
-            .args(["--cap-lints", "allow"])
-            .arg(source)
-            .arg("-o")
-            .arg(executable)
-            .output()?;
-        if output.status.success() {
-            return Ok(executable.to_owned());
-        }
-        let message = String::from_utf8_lossy(&output.stderr);
-        let first = message.lines().find(|line| line.starts_with("error")).unwrap_or("rustc failed");
-        write!(problems, "{target}: {first}; ")?;
-    }
-    Err(problems.trim_end_matches("; ").into())
 }
 
 /// An archive as `docker save` writes it: one layer with one file. Containers made of it inherit the labels.
@@ -62,9 +21,9 @@ pub(crate) fn pack(
     name: &str,
     reference: &str,
     port: &str,
+    architecture: &str,
     labels: &[(&str, &str)],
 ) -> Result<Vec<u8>, Box<dyn Error>> {
-    let architecture = architecture()?;
     let layer = archive(&[(name, 0o755, executable)])?;
     let labels: Vec<_> = labels.iter().map(|(key, value)| format!("\"{key}\":\"{value}\"")).collect();
     let config = format!(

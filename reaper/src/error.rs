@@ -57,13 +57,12 @@ pub enum Error {
     },
 
     /// The reaper's image is not on the engine and could not be brought there.
-    #[error(
-        "failed to provide the reaper's image {image}; load it into the engine by hand, or choose another \
-         one with TESTCONTAINERS_RYUK_CONTAINER_IMAGE"
-    )]
+    #[error("failed to provide the reaper's image {image}{}{IMAGE_HELP}", needed(.reason.as_deref()))]
     Image {
         /// The image that was asked for.
         image: String,
+        /// Why it is needed in place of the embedded one, where nobody has chosen it.
+        reason: Option<String>,
         /// Why it is not there.
         source: Cause,
     },
@@ -285,12 +284,19 @@ impl fmt::Display for Attempt {
 
 const NO_ENGINE_HELP: &str = "\nstart the engine, say where it is with DOCKER_HOST, or switch the reaper off \
                               with TESTCONTAINERS_RYUK_DISABLED=true";
+const IMAGE_HELP: &str = "\nbring it to the engine with `docker pull` or `docker load`, or choose another one with \
+                          TESTCONTAINERS_RYUK_CONTAINER_IMAGE; the credentials of `docker login` are used by \
+                          `docker pull`, and not read here";
 const DEADLINE_HELP: &str = "\nif the engine is only slow, allow more with REAPER_ACQUIRE_TIMEOUT=2m";
 
 const LEFT_BEHIND_HELP: &str = "\nthe reaper will try again when the session is over";
 
 fn lines(left: &[String]) -> String {
     left.iter().map(|line| format!("\n  left {line}")).collect()
+}
+
+fn needed(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!("\n  it is needed since {reason}"))
 }
 
 fn tried(attempts: &[Attempt]) -> String {

@@ -4,11 +4,13 @@
 //! when the engine says that it is not is it brought. Asking first would cost every run what only the
 //! first run on an engine needs.
 
+use std::sync::Once;
+
 use crate::engine::Engine;
 use crate::error::Result;
 use crate::settings::Config;
 
-use super::embedded::{EMBEDDED, Embedded};
+use super::embedded::{self, Embedded};
 use super::pull;
 
 /// The official image, used where the embedded server does not fit the engine.
@@ -21,17 +23,17 @@ pub(crate) enum Image {
     Chosen(String),
     /// Ours, part of this library.
     Embedded(&'static Embedded),
-    /// The testcontainers project's.
-    Official(String),
+    /// The testcontainers project's, and why not ours, as it fits behind "since".
+    Official { reference: String, reason: String },
 }
 
 impl Image {
     /// The image that the settings and this build lead to.
     pub(crate) fn choose(config: &Config) -> Self {
-        match (&config.image, &EMBEDDED) {
+        match (&config.image, embedded::first()) {
             (Some(found), _) => Self::Chosen(prefixed(config, &found.value)),
-            (None, Some(embedded)) => Self::Embedded(embedded),
-            (None, None) => Self::official(config),
+            (None, Ok(embedded)) => Self::Embedded(embedded),
+            (None, Err(reason)) => Self::official(config, reason),
         }
     }
 
@@ -39,30 +41,36 @@ impl Image {
     #[cfg(feature = "cli")]
     pub(crate) fn explain(config: &Config, os: &str, architecture: &str) -> (Self, String) {
         match Self::choose(config) {
-            Self::Embedded(embedded) if (os, architecture) == (embedded.os, embedded.architecture) => {
-                (Self::Embedded(embedded), "part of this program".to_owned())
-            }
-            Self::Embedded(embedded) => {
-                let ours = format!("{}/{}", embedded.os, embedded.architecture);
-                (Self::official(config), format!("since the one in this program is for {ours}"))
-            }
             Self::Chosen(reference) => {
                 let found = config.image.as_ref();
                 let who = found.map(|found| format!("{} from {}", found.name, found.origin));
                 (Self::Chosen(reference), format!("asked for by {}", who.unwrap_or_default()))
             }
-            official @ Self::Official(_) => (official, "since none is part of this program".to_owned()),
+            Self::Embedded(_) | Self::Official { .. } => match Self::fitting(config, os, architecture) {
+                Self::Official { reference, reason } => {
+                    let why = format!("since {reason}");
+                    (Self::Official { reference, reason }, why)
+                }
+                embedded => (embedded, "part of this program".to_owned()),
+            },
         }
     }
 
-    fn official(config: &Config) -> Self {
-        Self::Official(prefixed(config, OFFICIAL))
+    fn fitting(config: &Config, os: &str, architecture: &str) -> Self {
+        match embedded::for_platform(os, architecture) {
+            Ok(embedded) => Self::Embedded(embedded),
+            Err(reason) => Self::official(config, reason),
+        }
+    }
+
+    fn official(config: &Config, reason: String) -> Self {
+        Self::Official { reference: prefixed(config, OFFICIAL), reason }
     }
 
     /// The name under which the engine knows it.
     pub(crate) fn reference(&self) -> &str {
         match self {
-            Self::Chosen(reference) | Self::Official(reference) => reference,
+            Self::Chosen(reference) | Self::Official { reference, .. } => reference,
             Self::Embedded(embedded) => embedded.reference,
         }
     }
@@ -74,25 +82,29 @@ impl Image {
 
     /// Brings it to the engine, or in its place the one that the engine can run.
     pub(crate) async fn provide<E: Engine>(self, engine: &E, config: &Config) -> Result<Self> {
-        let Self::Embedded(embedded) = self else {
-            pull::pull(engine, self.reference()).await?;
-            return Ok(self);
+        let fitting = match self {
+            Self::Embedded(_) => {
+                let (os, architecture) = engine.platform().await?;
+                Self::fitting(config, &os, &architecture)
+            }
+            other => other,
         };
-        let (os, architecture) = engine.platform().await?;
-        if (os.as_str(), architecture.as_str()) == (embedded.os, embedded.architecture) {
-            engine.load(embedded.archive).await?;
-            return Ok(self);
+        match &fitting {
+            Self::Embedded(embedded) => engine.load(embedded.archive).await?,
+            Self::Chosen(reference) => pull::pull(engine, reference, None).await?,
+            Self::Official { reference, reason } => {
+                tell(reference, reason);
+                pull::pull(engine, reference, Some(reason)).await?;
+            }
         }
-        let official = Self::official(config);
-        tracing::info!(
-            os,
-            architecture,
-            image = official.reference(),
-            "the embedded reaper is for another platform"
-        );
-        pull::pull(engine, official.reference()).await?;
-        Ok(official)
+        Ok(fitting)
     }
+}
+
+/// Whoever was promised that nothing is pulled has to know why something is, and how not to have it.
+fn tell(reference: &str, reason: &str) {
+    static TOLD: Once = Once::new();
+    TOLD.call_once(|| eprintln!("note: pulling {reference} in place of the embedded reaper, since {reason}"));
 }
 
 /// The image's name behind the registry prefix, unless it names a registry of its own.

@@ -1,6 +1,6 @@
-//! The embedded server: an image that is part of this library, so that there is nothing to pull.
+//! The embedded server: an image for each architecture of engines, part of this library, so that there is nothing to pull.
 //!
-//! `build.rs` compiles `ryuk/` into one static executable and packs it as `docker save` would; the tag
+//! `build.rs` compiles `ryuk/` into static executables and packs each as `docker save` would; the tag
 //! holds the hash of the executable, so an engine loads each version once and never runs a stale one.
 
 /// An image archive and what it was built for.
@@ -12,8 +12,35 @@ pub(crate) struct Embedded {
     pub(crate) os: &'static str,
     /// In the engine's words.
     pub(crate) architecture: &'static str,
-    /// As `docker save` writes it.
+    /// As `docker save` writes it, compressed with gzip.
     pub(crate) archive: &'static [u8],
 }
 
+// EMBEDDED, the one for the machine that was built for first, and MISSING: architectures for which there is none, with
+// the reason that the build had.
 include!(concat!(env!("OUT_DIR"), "/embedded.rs"));
+
+/// The image for an engine of this platform, or why there is none, as it fits behind "since".
+pub(super) fn for_platform(os: &str, architecture: &str) -> Result<&'static Embedded, String> {
+    let fits = |embedded: &&Embedded| (embedded.os, embedded.architecture) == (os, architecture);
+    if let Some(embedded) = EMBEDDED.iter().find(fits) {
+        return Ok(embedded);
+    }
+    let missing = MISSING.iter().find(|(missing, _)| os == "linux" && *missing == architecture);
+    Err(missing.map_or_else(
+        || format!("this program has none for {os}/{architecture}"),
+        |(architecture, reason)| why(architecture, reason),
+    ))
+}
+
+/// The one to try first, or why there is none at all.
+pub(super) fn first() -> Result<&'static Embedded, String> {
+    EMBEDDED.first().ok_or_else(|| {
+        let first = MISSING.first();
+        first.map_or_else(|| "none was built".to_owned(), |(architecture, reason)| why(architecture, reason))
+    })
+}
+
+fn why(architecture: &str, reason: &str) -> String {
+    format!("the one of this program could not be built for linux/{architecture}: {reason}")
+}
