@@ -1,13 +1,13 @@
 //! Bad input and bad surroundings: each a failed test whose message names the cause and the way out.
 
 use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::process::Command;
 use std::time::Duration;
 
 use reaper_tests::engine;
-use reaper_tests::suite::{Run, text};
+use reaper_tests::suite::{Run, succeeded, text};
 use serde_json::{Value, json};
 
 fn attaches(run: &Run) -> Command {
@@ -39,10 +39,188 @@ fn settings_that_cannot_be_used_are_named_with_their_source_and_value() {
         ("RYUK_RECONNECTION_TIMEOUT", "10"),
         ("REAPER_ACQUIRE_TIMEOUT", "-1s"),
         ("TESTCONTAINERS_RYUK_DISABLED", "perhaps"),
+        ("TESTCONTAINERS_RYUK_RECONNECTION_TIMEOUT", "soon"),
     ] {
         let named = format!("setting {name} from the environment is {value:?}, but must be ");
         fails_with(attaches(&run).env(name, value), &[&named]);
     }
+}
+
+/// The whole of it, from the error to its last line.
+#[track_caller]
+fn refused(command: &mut Command, expected: &str) {
+    let text = fails_with(command, &[]);
+    let said = text.split_once("no reaper for this test: ").map_or(text.as_str(), |(_, said)| said);
+    assert!(said.starts_with(expected), "{text}");
+}
+
+#[test]
+fn addresses_that_are_none_are_refused_at_once_with_the_way_out() {
+    let run = Run::new();
+    let address = "an address such as unix:///var/run/docker.sock or tcp://127.0.0.1:2375";
+    let host = "a host's name or address alone, such as host.docker.internal or 192.168.0.10, without scheme and port";
+    let socket = "the path of the engine's socket on the engine's own host, such as /var/run/docker.sock; an \
+                  engine's address belongs in DOCKER_HOST";
+    for (name, value, expected) in [
+        ("DOCKER_HOST", "tcp://two words:2375", address),
+        ("DOCKER_HOST", "tcp://build.example:2375/v1.41", address),
+        ("DOCKER_HOST", "tcp://::1:2375", "an IPv6 address in brackets, such as tcp://[::1]:2375"),
+        ("TESTCONTAINERS_HOST_OVERRIDE", "tcp://192.168.0.10", host),
+        ("TESTCONTAINERS_HOST_OVERRIDE", "192.168.0.10:2375", host),
+        ("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", "tcp://192.168.0.10:2375", socket),
+        ("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", "docker.sock", socket),
+    ] {
+        let text = format!("setting {name} from the environment is {value:?}, but must be {expected}\n");
+        refused(attaches(&run).env(name, value), &text);
+    }
+}
+
+#[test]
+fn a_socket_with_its_scheme_is_the_same_socket() {
+    let run = Run::new();
+    let mut command = attaches(&run);
+    let session = format!("schemed-{}", std::process::id());
+    command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", "unix:///var/run/docker.sock");
+    succeeded(&command.env("TESTCONTAINERS_SESSION_ID", &session).output().unwrap());
+    engine::until_gone(&session, Duration::from_secs(60));
+}
+
+/// As testcontainers for Java writes it, and with each thing in it that its format has.
+#[test]
+fn a_properties_file_of_javas_is_read_as_java_reads_it() {
+    let run = Run::new();
+    let home = tempfile::tempdir().unwrap();
+    let session = format!("properties-{}", std::process::id());
+    let file = format!(
+        "\u{feff}#Modified by Testcontainers\r\n#Tue Mar 04 10:11:12 CET 2025\r\n\
+         docker.client.strategy=org.testcontainers.dockerclient.UnixSocketClientProviderStrategy\r\n\
+         docker.host=unix\\:///var/run/docker.sock\r\n\
+         session.id {}-\\\r\n    \\u0070{}\r\n! the end\\",
+        &session[..3],
+        &session[4..],
+    );
+    let session = format!("{}-p{}", &session[..3], &session[4..]);
+    std::fs::write(home.path().join(".testcontainers.properties"), file).unwrap();
+    let mut command = attaches(&run);
+    command.env("HOME", home.path()).env_remove("TESTCONTAINERS_SESSION_ID");
+    succeeded(&command.output().unwrap());
+    assert_eq!(run.records()[0].session, session);
+    engine::until_gone(&session, Duration::from_secs(60));
+}
+
+#[test]
+fn what_cannot_be_understood_in_a_properties_file_is_said() {
+    let run = Run::new();
+    let home = tempfile::tempdir().unwrap();
+    let file = home.path().join(".testcontainers.properties");
+    for (text, problem) in [
+        (
+            &b"# of Windows\ndocker.cert.path=C:\\users\\me\n"[..],
+            "line 2: `\\users`: `\\u` is not followed by four hexadecimal digits (a backslash is written twice: `\\\\u`)",
+        ),
+        (b"\xff\xfed\0o\0", "it is no text in UTF-8 or ISO-8859-1, save it as one of these"),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        let expected =
+            format!("failed to read the properties file {}\n  caused by: {problem}\n", file.display());
+        refused(attaches(&run).env("HOME", home.path()), &expected);
+    }
+}
+
+#[test]
+fn a_home_that_is_none_is_no_reason_to_fail() {
+    let run = Run::new();
+    let session = format!("homeless-{}", std::process::id());
+    for home in ["/dev/null", "/nowhere", "", "/"] {
+        let mut command = attaches(&run);
+        command.env("TESTCONTAINERS_SESSION_ID", &session).env("HOME", home);
+        succeeded(&command.output().unwrap());
+    }
+    engine::until_gone(&session, Duration::from_secs(60));
+}
+
+/// As after a `sudo -u` that leaves `HOME` as it was. Changing to another user takes root.
+#[test]
+fn the_home_of_somebody_else_is_no_home() {
+    let run = Run::new();
+    let folder = tempfile::Builder::new().permissions(Permissions::from_mode(0o755)).tempdir().unwrap();
+    let copy = folder.path().join("attribute");
+    let original = run.binary("attribute");
+    std::fs::copy(original.get_program(), &copy).unwrap();
+    let (closed, open) = (folder.path().join("closed"), folder.path().join("open"));
+    for (home, mode) in [(&closed, 0o700), (&open, 0o755)] {
+        std::fs::create_dir(home).unwrap();
+        let file = home.join(".testcontainers.properties");
+        std::fs::write(&file, "ryuk.disabled=perhaps\n").unwrap();
+        std::fs::set_permissions(&file, Permissions::from_mode(0o600)).unwrap();
+        std::fs::set_permissions(home, Permissions::from_mode(mode)).unwrap();
+    }
+    let session = format!("others-home-{}", std::process::id());
+    for home in [&closed, &open] {
+        let mut command = Command::new(&copy);
+        command.args(original.get_args()).env_clear().env("HOME", home);
+        command.env("TESTCONTAINERS_SESSION_ID", &session).args(["--exact", "attaches", "--include-ignored"]);
+        let log = folder.path().join("log");
+        std::fs::write(&log, "").unwrap();
+        std::fs::set_permissions(&log, Permissions::from_mode(0o666)).unwrap();
+        // In the group that may use the engine's socket.
+        let group = std::fs::metadata(engine::SOCKET).unwrap().gid();
+        succeeded(&command.env("SUITE_LOG", log).uid(65534).gid(group).output().unwrap());
+    }
+    engine::until_gone(&session, Duration::from_secs(60));
+}
+
+#[test]
+fn a_test_may_change_what_names_the_session_and_the_engine() {
+    let run = Run::new();
+    let session = format!("changing-{}", std::process::id());
+    let mut command = run.binary("attribute");
+    command.args(["--exact", "surroundings_change", "--include-ignored"]);
+    succeeded(&command.env("TESTCONTAINERS_SESSION_ID", &session).output().unwrap());
+    engine::until_gone(&session, Duration::from_secs(60));
+}
+
+#[test]
+fn timeouts_of_a_builder_are_checked_where_they_are_set() {
+    let run = Run::new();
+    let session = format!("timeouts-{}", std::process::id());
+    let mut command = run.binary("attribute");
+    command.args(["--exact", "timeouts_that_are_none", "--include-ignored", "--nocapture"]);
+    let text = succeeded(&command.env("TESTCONTAINERS_SESSION_ID", &session).output().unwrap());
+    let refused: Vec<_> = text.lines().filter_map(|line| line.strip_prefix("refused: ")).collect();
+    let methods =
+        ["with_acquire_timeout", "with_connection_timeout", "with_reconnection_timeout", "with_ready_within"];
+    let expected: Vec<_> = ["0ns", "18446744073709551615.999999999s"]
+        .iter()
+        .flat_map(|value| {
+            methods.map(|method| {
+                format!(
+                    "setting {method} from the builder is {value:?}, but must be above zero and a year at most"
+                )
+            })
+        })
+        .collect();
+    assert_eq!(refused, expected, "{text}");
+    engine::until_gone(&session, Duration::from_secs(60));
+}
+
+/// The prefixed name of testcontainers for Go, behind the bare one.
+#[test]
+fn the_prefixed_variables_of_the_family_reach_the_reaper() {
+    let run = Run::new();
+    let session = format!("prefixed-{}", std::process::id());
+    let mut command = attaches(&run);
+    command.env("TESTCONTAINERS_SESSION_ID", &session).env("TESTCONTAINERS_RYUK_RECONNECTION_TIMEOUT", "7s");
+    command.env("TESTCONTAINERS_RYUK_CONNECTION_TIMEOUT", "50s").env("RYUK_CONNECTION_TIMEOUT", "40s");
+    command.env("TESTCONTAINERS_RYUK_VERBOSE", "true");
+    succeeded(&command.output().unwrap());
+    let reaper = engine::inspect(&format!("/containers/reaper_{session}/json")).unwrap();
+    let environment: Vec<_> =
+        reaper["Config"]["Env"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
+    for expected in ["RYUK_RECONNECTION_TIMEOUT=7s", "RYUK_CONNECTION_TIMEOUT=40s", "RYUK_VERBOSE=true"] {
+        assert!(environment.contains(&expected), "{environment:?}");
+    }
+    engine::until_gone(&session, Duration::from_secs(60));
 }
 
 #[test]

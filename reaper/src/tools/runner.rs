@@ -6,8 +6,10 @@
 
 use std::io;
 use std::process::{Command, ExitStatus};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::error::Result;
+use crate::engine::{Inventory as _, Kind, Place, wait, work};
+use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::removal::sessions::{self, Resource};
 use crate::session::Filter;
@@ -24,6 +26,8 @@ pub struct Runner {
     nested: bool,
     /// Something is to stay (`REAPER_KEEP`), and which is for its tests and the reaper to decide.
     keeps: bool,
+    /// What [`Runner::also`] was given.
+    also: Mutex<Vec<Filter>>,
 }
 
 impl Runner {
@@ -52,7 +56,8 @@ impl Runner {
         let this = || Owner::this().map(|runner| Run { session: session.to_string(), runner });
         let run = outer.or_else(this);
         let reaper = Reaper::builder().with_session_id(session.as_str()).with_run(run.clone()).acquire()?;
-        Ok(Self { reaper, run, nested, keeps: config.keep != Keep::Nothing })
+        let keeps = config.keep != Keep::Nothing;
+        Ok(Self { reaper, run, nested, keeps, also: Mutex::default() })
     }
 
     /// The guard that holds the session.
@@ -68,7 +73,31 @@ impl Runner {
     ///
     /// As for [`Reaper::also`].
     pub fn also(&self, filter: Filter) -> Result<()> {
-        self.reaper.also(filter)
+        self.reaper.also(filter.clone())?;
+        self.also.lock().unwrap_or_else(PoisonError::into_inner).push(filter);
+        Ok(())
+    }
+
+    /// The filters of [`Runner::also`] that match nothing on the engine: before the end, those that have removed nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Engine`] where the engine does not list what it has.
+    pub fn unmatched(&self) -> Result<Vec<Filter>> {
+        let filters = self.also.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if filters.is_empty() {
+            return Ok(filters);
+        }
+        let place = self.reaper.engine()?.place;
+        wait(work(move || async move {
+            let mut unmatched = Vec::new();
+            for filter in filters {
+                if !matches(&place, &filter).await? {
+                    unmatched.push(filter);
+                }
+            }
+            Ok(unmatched)
+        }))
     }
 
     /// Runs a command in the session, and waits for its end.
@@ -106,9 +135,22 @@ impl Runner {
     }
 }
 
+async fn matches(place: &Place, filter: &Filter) -> Result<bool> {
+    let labels: Vec<_> = filter.labels().map(|(key, value)| format!("{key}={value}")).collect();
+    for kind in Kind::ALL {
+        let found = place.list(kind, &labels).await.map_err(|error| Error::Engine {
+            operation: format!("list the {kind}s with {}", labels.join(", ")),
+            source: Arc::new(error),
+        })?;
+        if !found.is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 #[cfg(unix)]
 fn supervise(command: &mut Command) -> io::Result<ExitStatus> {
-    use std::sync::Mutex;
     use std::thread;
 
     use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
@@ -121,7 +163,7 @@ fn supervise(command: &mut Command) -> io::Result<ExitStatus> {
     let pid = Pid::from_child(&child);
     // While it is true, the pid is the child's: an ended child keeps it until it is waited for.
     let unwaited = Mutex::new(true);
-    let lock = || unwaited.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let lock = || unwaited.lock().unwrap_or_else(PoisonError::into_inner);
     thread::scope(|scope| {
         let pass_on = || {
             while let Some((signal, sent_by_process)) = watch.next() {

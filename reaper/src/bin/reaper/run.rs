@@ -31,6 +31,10 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
     let Some((program, rest)) = arguments.command.split_first() else { return NOT_FOUND.into() };
     let outcome = runner.run(Command::new(program).args(rest));
     let program = program.to_string_lossy();
+    // What is not to be had here is told by the end.
+    for filter in runner.unmatched().unwrap_or_default() {
+        say(&format!("nothing carries the label {filter} of --also, so nothing was removed for it"));
+    }
     match runner.end() {
         Ok(removed) if removed.is_empty() => {}
         Ok(removed) => {

@@ -22,6 +22,7 @@ use crate::engine::{wait, work};
 use crate::error::Result;
 use crate::guard::Reaper;
 use crate::session::{KEEP, Labels, is_ours};
+use crate::settings::usable;
 
 /// A container for [`Reaper::shared_container`]: bollard's description of it, and when it is ready.
 ///
@@ -182,6 +183,7 @@ impl Reaper {
 }
 
 async fn shared_container(reaper: Reaper, key: String, spec: ContainerSpec) -> Result<SharedContainer> {
+    usable("with_ready_within", spec.ready.within)?;
     let canonical = spec.canonical();
     let make = || {
         let (reaper, key) = (reaper.clone(), key.clone());

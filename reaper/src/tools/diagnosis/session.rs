@@ -29,6 +29,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Where it takes longer, the reaper's log may say why.
 const SOON: Duration = Duration::from_secs(2);
 const LOG_LINES: usize = 5;
+/// A container, a network and a volume.
+const CREATED: usize = 3;
 
 impl<T: FnMut(Told)> Examination<T> {
     /// A session from its beginning to its end.
@@ -104,9 +106,12 @@ impl<T: FnMut(Told)> Examination<T> {
         let began = Instant::now();
         // The last connection of the session, and so its end.
         drop(stream);
-        let mut log = Vec::new();
+        let (mut log, mut anything_went) = (Vec::new(), false);
         let left = loop {
-            let left = match left(plan).await {
+            let left = left(plan).await;
+            anything_went |=
+                left.as_ref().is_ok_and(|left| left.things.len() - usize::from(left.reaper) < CREATED);
+            let left = match left {
                 Ok(left) if left.things.is_empty() => {
                     let took = began.elapsed().as_secs_f64();
                     let text = format!(
@@ -135,7 +140,13 @@ impl<T: FnMut(Told)> Examination<T> {
             sleep(LOOK_AGAIN).await;
         };
         let log: String = log.iter().map(|line| format!("\n  reaper says: {line}")).collect();
-        self.bad("removal", left + &log, &socket_advice(plan));
+        let advice = if anything_went {
+            // Then it has the engine's socket.
+            "see why the engine keeps it, with `docker inspect` and in the engine's own log".to_owned()
+        } else {
+            socket_advice(plan)
+        };
+        self.bad("removal", left + &log, &advice);
     }
 }
 
