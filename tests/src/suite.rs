@@ -101,6 +101,25 @@ impl Run {
         command
     }
 
+    /// The build script of a package that the suite is built of.
+    ///
+    /// # Panics
+    ///
+    /// When it has none.
+    #[must_use]
+    pub fn build_script(&self, package: &str) -> PathBuf {
+        let build = self.cargo(&["test", "--no-run", "--message-format", "json"]).output();
+        let output = build.expect("cargo starts");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let found = messages(&output).find_map(|message| {
+            let is_script = message["target"]["kind"][0] == "custom-build";
+            let id = message["package_id"].as_str()?;
+            let path = message["filenames"][0].as_str()?;
+            (is_script && id.contains(&format!("#{package}@"))).then(|| path.into())
+        });
+        found.unwrap_or_else(|| panic!("{package} has no build script"))
+    }
+
     /// Any program, in the same environment.
     #[must_use]
     pub fn command(&self, program: &str) -> Command {
@@ -159,14 +178,13 @@ impl Run {
     fn build(&self) -> BTreeMap<String, PathBuf> {
         let build = self.cargo(&["test", "--no-run", "--message-format", "json"]).output();
         let output = build.expect("cargo starts");
-        assert!(output.status.success(), "{}", text(&output));
-        let lines = String::from_utf8_lossy(&output.stdout).into_owned();
-        let messages = lines.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+        // What is on the other stream is for programs.
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         let executable = |message: serde_json::Value| {
             let path = message["executable"].as_str()?.into();
             Some((message["target"]["name"].as_str()?.to_owned(), path))
         };
-        messages.filter_map(executable).collect()
+        messages(&output).filter_map(executable).collect()
     }
 
     fn log(&self) -> PathBuf {
@@ -210,6 +228,13 @@ impl Record {
             container: next(),
         }
     }
+}
+
+/// What cargo has told of a build, with `--message-format json`.
+fn messages(output: &Output) -> impl Iterator<Item = serde_json::Value> {
+    let lines = String::from_utf8_lossy(&output.stdout).into_owned();
+    let messages: Vec<_> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    messages.into_iter()
 }
 
 /// What a command printed, both streams.

@@ -9,8 +9,10 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use reaper_tests::engine;
-use reaper_tests::suite::{Run, text};
+use reaper_tests::engine::{self, Engine};
+use reaper_tests::suite::{Run, succeeded, text};
+use reaper_tests::world::{self, Leftovers};
+use serde_json::json;
 
 use crate::elsewhere::Elsewhere;
 use crate::{reaper, stderr, stdout, unique};
@@ -137,6 +139,41 @@ fn an_image_that_cannot_be_had_is_found() {
     command.env("TESTCONTAINERS_RYUK_CONTAINER_IMAGE", "127.0.0.1:1/no/such-ryuk:1");
     let words = ["asked for by TESTCONTAINERS_RYUK_CONTAINER_IMAGE from the environment", "to be pulled"];
     finds(&mut command, "image", &words);
+}
+
+/// What is made from an image carries the image's labels, and no Ryuk removes what carries this one.
+#[test]
+fn an_image_with_the_label_of_official_ones_is_as_good() {
+    let run = Run::unbuilt();
+    let (engine, name) = (Engine::system(), unique("official-like"));
+    // A session brings the embedded image to the engine.
+    let output = reaper(
+        &run,
+        &[
+            "run",
+            "--session",
+            &name,
+            "--",
+            "sh",
+            "-c",
+            &format!("docker inspect --format '{{{{.Config.Image}}}}' reaper_{name}"),
+        ],
+    )
+    .output()
+    .unwrap();
+    let embedded = succeeded(&output).trim().to_owned();
+    let container = world::container(&engine, &embedded, &json!({}), None);
+    let image = world::commit(&engine, &container, &name, &json!({"org.testcontainers.ryuk": "true"}));
+    let paths = [format!("/containers/{container}"), format!("/images/{image}")];
+    let _leftovers = Leftovers::new(&engine, paths);
+    let mut command = reaper(&run, &["doctor"]);
+    let output = command.env("TESTCONTAINERS_RYUK_CONTAINER_IMAGE", &name).output().unwrap();
+    let all = succeeded(&output);
+    assert!(
+        all.contains("ok    removal   a container, a network, a volume and the reaper were gone"),
+        "{all}"
+    );
+    assert_eq!(engine::resources(&session(&output)), Vec::<String>::new());
 }
 
 #[test]

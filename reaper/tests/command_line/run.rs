@@ -95,6 +95,11 @@ fn what_carries_another_label_goes_too_when_that_is_asked_for() {
     let left = engine::inspect(&format!("/volumes/{name}"));
     assert!(output.status.success() && left.is_none(), "{left:?} {}", text(&output));
     assert!(stderr(&output).contains(&format!("1 volume:\n  volume     {name}\n")), "{}", text(&output));
+    // A label of nothing is a slip, mostly.
+    let output = reaper(&run, &["run", "--also", &also, "--", "true"]).output().unwrap();
+    let expected =
+        format!("reaper: nothing carries the label {also} of --also, so nothing was removed for it\n");
+    assert_eq!((output.status.code(), stderr(&output)), (Some(0), expected), "{}", text(&output));
     let output = reaper(&run, &["run", "--also", "no-value", "--", "true"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2), "{}", text(&output));
 }
