@@ -133,11 +133,14 @@ fn build(
     Ok(fs::read(file)?)
 }
 
-/// The compiler's first error, and what its linker has said where it is that.
+/// The compiler's first error, and what its linker has said where it is that; else how it has ended.
 fn said(output: &Output) -> String {
     let message = String::from_utf8_lossy(&output.stderr);
-    let mut lines = message.lines().map(str::trim);
-    let first = lines.by_ref().find(|line| line.starts_with("error")).unwrap_or("rustc failed");
+    let mut lines = message.lines().map(str::trim).filter(|line| !line.is_empty());
+    let Some(first) = lines.by_ref().find(|line| line.starts_with("error")) else {
+        let last = message.lines().last().map_or_else(String::new, |last| format!(": {last}"));
+        return format!("rustc ended with {}{last}", output.status);
+    };
     let linkers = lines
         .filter(|line| !line.contains("arguments are omitted"))
         .map(|line| line.trim_start_matches("= note:").trim())
