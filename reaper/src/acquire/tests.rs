@@ -116,6 +116,25 @@ async fn an_engine_of_another_architecture_gets_the_official_image_without_our_l
     assert!(world.specs[0].image.starts_with("testcontainers/ryuk:") && !world.specs[0].hardened);
 }
 
+/// As `cargo xtask setup` has the build embed it.
+#[tokio::test(start_paused = true)]
+async fn an_engine_of_the_other_architecture_gets_the_embedded_image_for_it() {
+    let mut references = std::collections::BTreeSet::new();
+    for architecture in ["amd64", "arm64"] {
+        let engine = engine(|world| {
+            world.has_image = false;
+            world.platform = Some(("linux", architecture));
+        });
+        run(&engine).await.unwrap();
+        assert_eq!((engine.count("load"), engine.count("pull")), (1, 0));
+        let world = engine.0.borrow();
+        let used = world.specs.last().unwrap();
+        assert!(used.image.starts_with("reaper-ryuk:") && used.hardened, "{}", used.image);
+        references.insert(used.image.clone());
+    }
+    assert_eq!(references.len(), 2, "{references:?}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_chosen_image_that_cannot_be_pulled_is_an_error_at_once() {
     let engine = engine(|world| world.has_image = false);

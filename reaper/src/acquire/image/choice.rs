@@ -80,24 +80,25 @@ impl Image {
         matches!(self, Self::Embedded(_))
     }
 
-    /// Brings it to the engine, or in its place the one that the engine can run.
+    /// Brings it to the engine, or gives the one that the engine can run in its place.
     pub(crate) async fn provide<E: Engine>(self, engine: &E, config: &Config) -> Result<Self> {
-        let fitting = match self {
+        match &self {
             Self::Embedded(_) => {
                 let (os, architecture) = engine.platform().await?;
-                Self::fitting(config, &os, &architecture)
+                let fitting = Self::fitting(config, &os, &architecture);
+                // Any other may be there already, which the next attempt tells.
+                if let Self::Embedded(embedded) = &fitting {
+                    engine.load(embedded.archive).await?;
+                }
+                return Ok(fitting);
             }
-            other => other,
-        };
-        match &fitting {
-            Self::Embedded(embedded) => engine.load(embedded.archive).await?,
             Self::Chosen(reference) => pull::pull(engine, reference, None).await?,
             Self::Official { reference, reason } => {
                 tell(reference, reason);
                 pull::pull(engine, reference, Some(reason)).await?;
             }
         }
-        Ok(fitting)
+        Ok(self)
     }
 }
 
