@@ -1,4 +1,4 @@
-//! Fuzzes what of the embedded server reads the bytes of others, for a minute each by default.
+//! Fuzzes what reads the bytes of others, in the embedded server and in the settings, for a minute each by default.
 //!
 //! On the stable toolchain, hence without a sanitizer. What libFuzzer needs of the compiler, the
 //! instrumentation for coverage, are stable code generation options; `AddressSanitizer` alone asks for an
@@ -14,7 +14,7 @@ use crate::step::cargo;
 
 pub(crate) const USUALLY: Duration = Duration::from_secs(60);
 
-const TARGETS: [&str; 3] = ["filter", "http", "json"];
+const TARGETS: [&str; 4] = ["filter", "http", "json", "properties"];
 /// What is shown of a crash: the panic's message, and where libFuzzer has put the input.
 const LAST_LINES: usize = 30;
 
@@ -26,10 +26,10 @@ pub(crate) fn run(each: Duration) -> Result<(), String> {
         return Err("the fuzz targets do not build, see above; libFuzzer needs a C++ compiler".into());
     }
     println!("==> {} s for each of {}\n", each.as_secs(), TARGETS.join(", "));
-    println!("target    executions   per s   edges  features  corpus");
+    println!("target      executions   per s   edges  features  corpus");
     for target in TARGETS {
         let Figures { executions, per_second, edges, features, corpus } = run_target(target, each)?;
-        println!("{target:<8} {executions:>11} {per_second:>7} {edges:>7} {features:>9}  {corpus}");
+        println!("{target:<10} {executions:>11} {per_second:>7} {edges:>7} {features:>9}  {corpus}");
     }
     println!("\nno input broke a promise");
     Ok(())

@@ -13,6 +13,7 @@ mod package;
 mod progress;
 mod setup;
 mod step;
+mod targets;
 mod torture;
 
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ use std::time::Duration;
 const HELP: &str = "\
 cargo xtask <command>
 
+  setup            install what is missing for all but fuzz
   demo [--setup]   run tests in parallel processes, kill one, and show what the engine had and has
   test [--setup]   run all tests
   images [--setup] bring PostgreSQL and Redis to the engine: pulled, or built from Debian's packages
@@ -36,8 +38,8 @@ cargo xtask <command>
                    both packages as a registry would have them, and a crate of a stranger's on top of them
   check            format, lints in every feature combination, documentation
 
-  --setup          install what is missing (cargo-nextest, or cargo-fuzz; on Debian or Ubuntu as root the
-                   engine, and for the tests iproute2)
+  --setup          install what is missing (cargo-nextest, or cargo-fuzz; the targets with musl, for the embedded
+                   server; on Debian or Ubuntu as root the engine, and for the tests iproute2)
                    and say so; without it the command says what is missing
 ";
 
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
+        ["setup"] => setup::require_for_tests(true),
         ["demo"] => setup::require(false).and_then(|()| demo::run()),
         ["demo", "--setup"] => setup::require(true).and_then(|()| demo::run()),
         ["test"] => {

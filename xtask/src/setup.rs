@@ -6,6 +6,8 @@ use std::time::{Duration, Instant};
 
 use reaper_tests_engine::Client;
 
+use crate::targets;
+
 /// What some tests take besides, and the Debian packages it is in: those with an engine of their own, and those with a
 /// compose project. That the first also take root is left to them to say: the other tests run without.
 const FURTHER: [(&str, &str); 4] = [
@@ -25,6 +27,9 @@ pub(crate) fn require(install: bool) -> Result<(), String> {
 
 /// Makes sure that an engine is there.
 pub(crate) fn engine(install: bool) -> Result<(), String> {
+    if install {
+        targets::install()?;
+    }
     if Client::system().answers() {
         return Ok(());
     }
@@ -57,6 +62,7 @@ fn require_subcommand(name: &str, takes: &str, install: bool) -> Result<(), Stri
 /// The same for all tests, some of which make networks and an engine of their own, or compose projects.
 pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
     require(install)?;
+    targets::require()?;
     require_programs(
         &FURTHER,
         "some tests make an engine, networks or a compose project of their own",

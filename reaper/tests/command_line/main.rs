@@ -13,6 +13,7 @@ mod listing;
 mod removal;
 mod run;
 mod signals;
+mod unembedded;
 
 use std::io::Write as _;
 use std::process::{Command, Output, Stdio};
