@@ -23,9 +23,19 @@ fuzz_target!(|bytes: &[u8]| {
             entries.iter().map(|(key, value)| format!("{}={}\r\n", escaped(key), escaped(value))).collect();
         assert_eq!(parse(written.as_bytes()).as_ref(), Ok(entries), "{written:?}");
     }
-    // The other takes its character set as told, keeps a byte order mark, and reads halves of characters as they come.
+    // The other takes its character set as told, keeps a byte order mark, reads halves of characters as they come,
+    // drops a last line that would go on, and takes more for white space than the specification does.
     let Ok(text) = std::str::from_utf8(bytes) else { return };
-    if text.contains(['\0', '\u{feff}']) || text.to_ascii_lowercase().contains("\\ud") {
+    let ends_in_mid_line = text.trim_end_matches([' ', '\t', '\x0c', '\r', '\n']).ends_with('\\');
+    let is_other_space = |c: char| c.is_whitespace() && !" \t\x0c\r\n".contains(c);
+    // What follows a line that only goes on is read otherwise by each release of Java, too.
+    let only_goes_on = text.split(['\r', '\n']).any(|line| line.trim() == "\\");
+    if ends_in_mid_line
+        || only_goes_on
+        || text.contains(is_other_space)
+        || text.contains(['\0', '\u{feff}'])
+        || text.to_ascii_lowercase().contains("\\ud")
+    {
         return;
     }
     let mut theirs = Vec::new();
@@ -34,6 +44,8 @@ fuzz_target!(|bytes: &[u8]| {
     match (ours, read) {
         (Ok(ours), Ok(())) => assert_eq!(ours, theirs, "{text:?}"),
         (Err(_), Err(_)) => {}
+        // The other looks for escapes in comments, too.
+        (Ok(_), Err(_)) if text.contains(['#', '!']) => {}
         (ours, read) => panic!("{text:?}: {ours:?} and {read:?}"),
     }
 });

@@ -14,7 +14,9 @@ pub(crate) fn install() -> Result<(), String> {
     }
     let names = missing.join(" ");
     if Command::new("rustup").arg("--version").output().is_err() {
-        println!("==> {names} is missing, and so is rustup: the embedded server is linked with what is there");
+        println!(
+            "==> {names} is missing, and so is rustup: the embedded server is linked with what is there"
+        );
         return Ok(());
     }
     println!("==> {names} is missing: rustup adds it");
