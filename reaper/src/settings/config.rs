@@ -8,11 +8,12 @@
 //! of a value, and the source is what the error has to name.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::duration;
-use super::sources::{Found, Properties, Sources, host, positive, truth, usable};
+use super::places::{as_host, as_socket, can_be_looked_into, folder};
+use super::sources::{Found, Properties, Sources, positive, truth, usable};
 use crate::error::Result;
 
 /// How long [`crate::Reaper::acquire`] tries before it gives up.
@@ -228,40 +229,6 @@ fn meaning(value: &str) -> String {
     duration::parse(value).map_or_else(|_| value.to_owned(), |nanoseconds| nanoseconds.to_string())
 }
 
-/// A folder that a variable names; by a path that means the same wherever the process is.
-fn folder(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
-}
-
-/// Whether a folder is one, and not closed to this user.
-fn can_be_looked_into(folder: &Path) -> bool {
-    // Its own entry is found by whoever may search it.
-    std::fs::metadata(folder.join(".")).is_ok()
-}
-
-fn as_host(found: Found) -> Result<Found> {
-    match host(&found.value).map(str::to_owned) {
-        Some(value) => Ok(Found { value, ..found }),
-        None => Err(found.refuse(
-            "a host's name or address alone, such as host.docker.internal or 192.168.0.10, without scheme and port",
-        )),
-    }
-}
-
-/// The family takes it with its scheme, too.
-fn as_socket(found: Found) -> Result<Found> {
-    let path = found.value.strip_prefix("unix://").unwrap_or(&found.value);
-    // A colon would end the path where the engine is told what to mount.
-    if path.starts_with('/') && !path.contains(':') {
-        let value = path.to_owned();
-        return Ok(Found { value, ..found });
-    }
-    Err(found.refuse(
-        "the path of the engine's socket on the engine's own host, such as /var/run/docker.sock; an engine's address \
-         belongs in DOCKER_HOST",
-    ))
-}
-
 /// The test that this process runs, as far as the runner says.
 pub(crate) fn running_test() -> Option<String> {
     std::env::var("NEXTEST_TEST_NAME").ok()
@@ -344,6 +311,47 @@ mod tests {
                 ("RYUK_VERBOSE", "true".to_owned()),
             ]
         );
+    }
+
+    #[test]
+    fn a_prefixed_name_counts_where_the_bare_one_is_not_given() {
+        let prefixed = ("TESTCONTAINERS_RYUK_CONNECTION_TIMEOUT", "50s");
+        let file = "ryuk.connection.timeout=70s\nryuk.request.timeout: 5s";
+        let passed =
+            |variables: &[_]| config(variables, file).unwrap().ryuk["RYUK_CONNECTION_TIMEOUT"].clone();
+        assert_eq!(passed(&[prefixed]), "50s");
+        assert_eq!(passed(&[prefixed, ("RYUK_CONNECTION_TIMEOUT", "40s")]), "40s");
+        assert_eq!(passed(&[("TESTCONTAINERS_RYUK_CONNECTION_TIMEOUT", "")]), "70s");
+        let text = config(&[("TESTCONTAINERS_RYUK_VERBOSE", "loud")], "").unwrap_err().to_string();
+        assert!(text.starts_with("setting TESTCONTAINERS_RYUK_VERBOSE from the environment"), "{text}");
+    }
+
+    #[test]
+    fn a_timeout_is_above_zero_and_overflows_no_clock() {
+        for name in ["REAPER_ACQUIRE_TIMEOUT", "REAPER_SHARED_TIMEOUT", "RYUK_SHUTDOWN_TIMEOUT"] {
+            for refused in ["0s", "8761h", "2562047h", "99999999999h", "-1s"] {
+                assert!(config(&[(name, refused)], "").is_err(), "{name}={refused}");
+            }
+            assert!(config(&[(name, "8760h")], "").is_ok(), "{name}");
+        }
+        let mut built = config(&[], "").unwrap();
+        let mut pass = |value| built.pass_built("RYUK_CONNECTION_TIMEOUT", "with_it", Some(value));
+        assert!(pass(Duration::ZERO).is_err() && pass(Duration::MAX).is_err());
+        for (span, passed) in [(Duration::from_secs(2), "2000ms"), (Duration::from_micros(500), "500000ns")] {
+            built.pass_built("RYUK_CONNECTION_TIMEOUT", "with_it", Some(span)).unwrap();
+            assert_eq!(built.ryuk["RYUK_CONNECTION_TIMEOUT"], passed);
+        }
+    }
+
+    #[test]
+    fn settings_agree_by_what_they_mean() {
+        let ours = config(&[("RYUK_CONNECTION_TIMEOUT", "1m"), ("DOCKER_HOST", "unix:///a")], "").unwrap();
+        let theirs = "ryuk.connection.timeout=60000ms\nsession.id=a";
+        assert!(ours.agrees_with(&config(&[], theirs).unwrap()));
+        for other in ["ryuk.connection.timeout=61s", "ryuk.container.image=other", "reaper.keep=always"] {
+            let other = config(&[], &format!("{theirs}\n{other}")).unwrap();
+            assert!(!ours.agrees_with(&other));
+        }
     }
 
     #[test]

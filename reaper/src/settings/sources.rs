@@ -68,22 +68,6 @@ fn is_usable(span: Duration) -> bool {
     !span.is_zero() && span <= LONGEST
 }
 
-/// A host's name or address alone; that of IPv6 may be in brackets, which are taken off.
-pub(crate) fn host(text: &str) -> Option<&str> {
-    if let Some(bracketed) = text.strip_prefix('[') {
-        return bracketed.strip_suffix(']').filter(|address| is_ipv6(address));
-    }
-    let is_name = !text.is_empty()
-        && text.chars().all(|character| character.is_ascii_alphanumeric() || "-._".contains(character));
-    (is_name || is_ipv6(text)).then_some(text)
-}
-
-/// Where on the host it is reached may follow, as in `fe80::1%eth0`.
-fn is_ipv6(text: &str) -> bool {
-    let (address, zone) = text.split_once('%').unwrap_or((text, "0"));
-    address.parse::<std::net::Ipv6Addr>().is_ok() && zone.chars().all(|c| c.is_ascii_alphanumeric())
-}
-
 /// The words Go's `strconv.ParseBool` takes, since the other clients of the family take them, and on/off.
 pub(super) fn truth(found: &Found) -> Result<bool> {
     match found.value.to_ascii_lowercase().as_str() {
