@@ -10,9 +10,6 @@ use libfuzzer_sys::fuzz_target;
 #[expect(dead_code, reason = "what is asked of the engine is not used")]
 #[path = "../../reaper/ryuk/filter.rs"]
 mod filter;
-#[expect(dead_code, reason = "of the reader only what quotes is used")]
-#[path = "../../reaper/ryuk/json.rs"]
-mod json;
 
 use filter::Filter;
 

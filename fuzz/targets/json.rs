@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 #[path = "../../reaper/ryuk/json.rs"]
 mod json;
 
-use json::{Reader, Start, quote};
+use json::{Reader, Start};
 
 /// Far beyond what any stack holds, were it followed.
 const DEEP: usize = 50_000;
@@ -38,9 +38,8 @@ fuzz_target!(|text: &str| {
     let in_pieces = whole(Drops(text.as_bytes()));
     assert_eq!(in_pieces.ok(), ours.ok());
     // What is only text is text again after quoting.
-    let quoted = quote(text);
+    let quoted = serde_json::to_string(text).expect("text is JSON");
     assert_eq!(whole(quoted.as_bytes()).ok(), Some(Value::String(text.to_owned())));
-    assert_eq!(serde_json::from_str::<String>(&quoted).ok().as_deref(), Some(text));
     // However deep, the stack holds.
     let deep = ["[", "{\"a\":", "[{\"b\":"][text.len() % 3].repeat(DEEP);
     assert!(skip(deep.as_bytes()).is_err());

@@ -78,8 +78,22 @@ pub(crate) fn common(filters: &[Filter]) -> String {
 }
 
 fn json<'a>(labels: impl Iterator<Item = &'a Label>) -> String {
-    let labels: Vec<_> = labels.map(|label| crate::json::quote(&label.text())).collect();
+    let labels: Vec<_> = labels.map(|label| quote(&label.text())).collect();
     format!("{{\"label\":[{}]}}", labels.join(","))
+}
+
+/// A string as JSON.
+fn quote(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => quoted.extend(['\\', c]),
+            c if u32::from(c) < 0x20 => quoted.extend(format!("\\u{:04x}", u32::from(c)).chars()),
+            c => quoted.push(c),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 impl Label {
@@ -240,6 +254,11 @@ mod tests {
                 prop_assert!(filter.0.iter().all(|label| !label.key.trim().is_empty()));
                 prop_assert!(!filter.matches(&[]));
             }
+        }
+
+        #[test]
+        fn what_is_quoted_reads_back(text in any::<String>()) {
+            prop_assert_eq!(serde_json::from_str::<String>(&quote(&text)).unwrap(), text);
         }
 
         #[test]

@@ -117,7 +117,7 @@ fn who_comes_back_without_repeating_its_filter_keeps_the_session() {
     let second = ryuk.connect();
     drop(first);
     // For longer than the server waits for a client that has gone.
-    thread::sleep(Duration::from_millis(1000));
+    thread::sleep(Duration::from_secs(1));
     assert!(ryuk.is_running() && engine.removals().is_empty());
     drop(second);
     assert_eq!(ryuk.ended(), 0);

@@ -55,12 +55,12 @@ fn lists_of_any_length_are_read_in_little_memory() {
     resources.push(ours("c1"));
     resources.push(Resource::new("networks", "n1", &[("session", "mine")]));
     let engine = Engine::start(World { resources, ..World::default() });
-    let ryuk = Ryuk::start(&engine.host(), &[("RYUK_CHANGES_RETRY_INTERVAL", "3s")]);
+    let ryuk = Ryuk::start(&engine.host(), &[("RYUK_CHANGES_RETRY_INTERVAL", "60s")]);
     drop(ryuk.registered(OURS));
+    // It is there until long after that, and can be looked at.
     ryuk.until_logged("looking once more");
     let peak = ryuk.memory("VmHWM");
     assert!(peak < 32 << 10, "{peak} KiB");
-    assert_eq!(ryuk.ended(), 0);
     assert_eq!(engine.left().len(), 12_000);
 }
 
