@@ -10,6 +10,7 @@
 
 use std::env;
 use std::error::Error;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -70,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
                          {reason}"
                     );
                 }
-                missing += &format!("({:?}, {reason:?}), ", image::architecture(architecture)?);
+                write!(missing, "({:?}, {reason:?}), ", image::architecture(architecture)?)?;
             }
         }
     }

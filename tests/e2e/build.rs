@@ -9,7 +9,7 @@ use reaper_tests::suite::{Run, succeeded};
 /// The script of this machine's build.
 struct Script {
     run: Run,
-    script: PathBuf,
+    executable: PathBuf,
     /// Where it is run.
     source: PathBuf,
 }
@@ -20,7 +20,7 @@ impl Script {
         let run = Run::new();
         let script = run.build_script("test-reaper");
         let source = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("reaper");
-        Self { run, script, source }
+        Self { run, executable: script, source }
     }
 
     /// On a server that does nothing, for this architecture alone, compiled in a moment.
@@ -49,7 +49,7 @@ impl Script {
     fn embeds(&self, name: &str, set: &[(&str, &str)]) -> (String, String) {
         let out = self.run.file(name);
         std::fs::create_dir(&out).unwrap();
-        let mut command = self.run.command(self.script.to_str().unwrap());
+        let mut command = self.run.command(self.executable.to_str().unwrap());
         let source = &self.source;
         command.current_dir(source).env("CARGO_MANIFEST_DIR", source).env("OUT_DIR", &out);
         command.env("CARGO_CFG_TARGET_ARCH", std::env::consts::ARCH).env("TARGET", target("gnu"));

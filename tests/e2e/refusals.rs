@@ -216,7 +216,7 @@ fn the_prefixed_variables_of_the_family_reach_the_reaper() {
     succeeded(&command.output().unwrap());
     let reaper = engine::inspect(&format!("/containers/reaper_{session}/json")).unwrap();
     let environment: Vec<_> =
-        reaper["Config"]["Env"].as_array().unwrap().iter().flat_map(Value::as_str).collect();
+        reaper["Config"]["Env"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
     for expected in ["RYUK_RECONNECTION_TIMEOUT=7s", "RYUK_CONNECTION_TIMEOUT=40s", "RYUK_VERBOSE=true"] {
         assert!(environment.contains(&expected), "{environment:?}");
     }

@@ -145,6 +145,8 @@ fn unescape(text: &[char]) -> Result<String, String> {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -248,7 +250,7 @@ mod tests {
                         Some('\x0c') => stored += "\\f",
                         Some(special @ ('\\' | '=' | ':' | '#' | '!')) => { stored.push('\\'); stored.push(special); }
                         Some(plain @ ' '..='~') => stored.push(plain),
-                        _ => stored += &format!("\\u{unit:04X}"),
+                        _ => write!(stored, "\\u{unit:04X}").unwrap(),
                     }
                 }
             }
