@@ -174,7 +174,8 @@ impl fmt::Debug for Reaper {
 /// Settings for a session, by hand; whatever is not set comes from the environment, then from
 /// `~/.testcontainers.properties`, then from the defaults.
 ///
-/// Settings belong to the session: in one process, two builders for the same session have to agree.
+/// Settings belong to the session: in one process, two builders for the same session have to agree in what they come to.
+/// Durations are above zero and a year at most; others are an error when it acquires.
 #[derive(Debug, Clone, Default)]
 #[must_use = "a builder does nothing until it acquires"]
 pub struct Builder {

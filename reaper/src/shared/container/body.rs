@@ -81,7 +81,7 @@ impl ContainerSpec {
         self
     }
 
-    /// How long it may take to be ready (default: 60 s).
+    /// How long it may take to be ready (default: 60 s); above zero and a year at most.
     pub fn with_ready_within(mut self, within: Duration) -> Self {
         self.ready.within = within;
         self
