@@ -1,22 +1,24 @@
-//! What is on an engine: listing it by label, and removing it.
+//! What is on an engine: listing it, and removing it.
 //!
-//! Beside the trait that acquiring needs, since acquiring never lists: its cost must not depend on how much an
+//! Which of a list is meant is decided here, by each thing's own labels (`sought`): engines differ in what they take a
+//! filter for. Beside the trait that acquiring needs, since acquiring never lists: its cost must not depend on how much an
 //! engine has.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::time::{Duration, SystemTime};
 
 use serde::Deserialize;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::discover::Place;
 use super::http::{Answer, bounded, invalid};
 use super::moment::moment;
 use super::percent;
 use super::provider::State;
+use super::sought::Sought;
 use crate::session::RYUK;
 
 /// A kind of thing that an engine keeps, in the order in which one lets go of the next.
@@ -45,14 +47,16 @@ impl Kind {
         }
     }
 
-    /// Forced as Ryuk forces it; a container with the anonymous volumes that are its own.
+    /// A container by force and with the anonymous volumes that are its own. Of a volume, force means that one that is
+    /// gone already is no error. Never an image: by force Docker takes the tags of others and the image under a container
+    /// that does not run, and Podman takes the containers, too.
     fn removal(self, id: &str) -> String {
         let id = percent::encoded(id);
         match self {
             Self::Container => format!("/containers/{id}?force=1&v=1"),
             Self::Network => format!("/networks/{id}"),
             Self::Volume => format!("/volumes/{id}?force=1"),
-            Self::Image => format!("/images/{id}?force=1"),
+            Self::Image => format!("/images/{id}"),
         }
     }
 }
@@ -81,6 +85,12 @@ pub(crate) struct Resource {
     pub(crate) name: String,
     /// None where the engine does not say.
     pub(crate) created: Option<SystemTime>,
+    /// Of an image: its names.
+    pub(crate) tags: Vec<String>,
+    /// Of a container: the id of its image.
+    pub(crate) image: String,
+    /// Of a container: the ids of its networks, or their names where it has not been on them yet.
+    pub(crate) networks: Vec<String>,
 }
 
 impl Resource {
@@ -107,19 +117,49 @@ pub(crate) enum Removal {
 
 /// An engine, as far as looking through it goes.
 pub(crate) trait Inventory {
-    /// Everything of a kind that carries all these labels, each a key or `key=value`.
-    fn list(&self, kind: Kind, labels: &[String]) -> impl Future<Output = io::Result<Vec<Resource>>>;
-    /// Removes it by force.
+    /// What the engine lists of a kind for a label, a key or `key=value`, which may be more than what carries that label;
+    /// everything for none.
+    fn ask(&self, kind: Kind, label: Option<&str>) -> impl Future<Output = io::Result<Vec<Resource>>>;
+    /// The containers that are on a network now.
+    fn attached(&self, network: &str) -> impl Future<Output = io::Result<Vec<String>>>;
+    /// Removes it, whoever uses it: whether it may be removed is decided before.
     fn remove(&self, kind: Kind, id: &str) -> impl Future<Output = Removal>;
     /// Removes a container, unless it runs: then somebody has started it since it was listed.
     fn remove_idle(&self, id: &str) -> impl Future<Output = Removal>;
+
+    /// Everything of a kind that is meant, by its own labels.
+    fn list(&self, kind: Kind, sought: Sought<'_>) -> impl Future<Output = io::Result<Vec<Resource>>> {
+        async move {
+            let mut found = BTreeMap::new();
+            for label in sought.asked() {
+                let listed = self.ask(kind, label.as_deref()).await?;
+                let meant = listed.into_iter().filter(|resource| sought.includes(&resource.labels));
+                found.extend(meant.map(|resource| (resource.id.clone(), resource)));
+            }
+            Ok(found.into_values().collect())
+        }
+    }
 }
 
 impl Inventory for Place {
-    async fn list(&self, kind: Kind, labels: &[String]) -> io::Result<Vec<Resource>> {
-        let filters = serde_json::json!({ "label": labels }).to_string();
-        let path = format!("{}{}", kind.list(), percent::encoded(&filters));
+    async fn ask(&self, kind: Kind, label: Option<&str>) -> io::Result<Vec<Resource>> {
+        let filters = label.map_or(json!({}), |label| json!({ "label": [label] }));
+        let path = format!("{}{}", kind.list(), percent::encoded(&filters.to_string()));
         read(kind, &bounded(self, "GET", &path).await?)
+    }
+
+    async fn attached(&self, network: &str) -> io::Result<Vec<String>> {
+        let answer = bounded(self, "GET", &format!("/networks/{}", percent::encoded(network))).await?;
+        match answer.status {
+            200 => {
+                let found: Value = serde_json::from_slice(&answer.body).map_err(unreadable)?;
+                let ids = found["Containers"].as_object().into_iter().flat_map(|found| found.keys());
+                // Docker has other endpoints among them, whose keys are no ids; those are the engine's to judge.
+                Ok(ids.filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit())).cloned().collect())
+            }
+            404 => Ok(Vec::new()),
+            _ => Err(answer.unusable()),
+        }
     }
 
     async fn remove(&self, kind: Kind, id: &str) -> Removal {
@@ -150,7 +190,6 @@ fn read(kind: Kind, answer: &Answer) -> io::Result<Vec<Resource>> {
     if answer.status != 200 {
         return Err(answer.unusable());
     }
-    let unreadable = |error: serde_json::Error| invalid(format!("the engine's list has no use: {error}"));
     let mut list: Value = serde_json::from_slice(&answer.body).map_err(unreadable)?;
     if kind == Kind::Volume {
         list = list["Volumes"].take();
@@ -158,6 +197,11 @@ fn read(kind: Kind, answer: &Answer) -> io::Result<Vec<Resource>> {
     // Null where there is none.
     let items: Option<Vec<Item>> = serde_json::from_value(list).map_err(unreadable)?;
     items.unwrap_or_default().into_iter().map(|item| item.resource(kind)).collect()
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "as `map_err` has it")]
+fn unreadable(error: serde_json::Error) -> io::Error {
+    invalid(format!("the engine's answer has no use: {error}"))
 }
 
 /// What of an item is needed here. A volume has a name and no id; only a container has a state.
@@ -176,13 +220,38 @@ struct Item {
     created: Option<Value>,
     /// Of a volume.
     created_at: Option<String>,
+    /// The next three are of a container.
+    #[serde(rename = "ImageID")]
+    image: Option<String>,
+    network_settings: Option<ItemNetworks>,
+    host_config: Option<ItemHost>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ItemNetworks {
+    networks: Option<HashMap<String, Option<ItemEndpoint>>>,
+}
+
+#[derive(Deserialize)]
+struct ItemEndpoint {
+    #[serde(rename = "NetworkID")]
+    network: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ItemHost {
+    network_mode: Option<String>,
 }
 
 impl Item {
     fn resource(self, kind: Kind) -> io::Result<Resource> {
-        let first = |names: Option<Vec<String>>| names.unwrap_or_default().into_iter().next();
-        let tag = first(self.repo_tags).filter(|tag| tag != "<none>:<none>");
-        let name = self.name.clone().or(first(self.names)).or(tag).unwrap_or_default();
+        let networks = self.networks();
+        let mut tags = self.repo_tags.unwrap_or_default();
+        tags.retain(|tag| tag != "<none>:<none>");
+        let first = self.names.unwrap_or_default().into_iter().next();
+        let name = self.name.clone().or(first).or(tags.first().cloned()).unwrap_or_default();
         let id = self.id.or(self.name).filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| invalid(format!("a {kind} without an id in the engine's list")))?;
         let created = match &self.created {
@@ -199,7 +268,18 @@ impl Item {
             _ => State::Ended,
         });
         let name = name.trim_start_matches('/').to_owned();
-        Ok(Resource { kind, id, labels: self.labels.unwrap_or_default(), state, name, created })
+        let (labels, image) = (self.labels.unwrap_or_default(), self.image.unwrap_or_default());
+        Ok(Resource { kind, id, labels, state, name, created, tags, image, networks })
+    }
+
+    fn networks(&self) -> Vec<String> {
+        let on = self.network_settings.as_ref().and_then(|settings| settings.networks.as_ref());
+        let id =
+            |endpoint: &Option<ItemEndpoint>| endpoint.as_ref()?.network.clone().filter(|id| !id.is_empty());
+        let on: Vec<_> =
+            on.into_iter().flatten().map(|(name, found)| id(found).unwrap_or_else(|| name.clone())).collect();
+        let asked = || self.host_config.as_ref()?.network_mode.clone();
+        if on.is_empty() { asked().into_iter().collect() } else { on }
     }
 }
 

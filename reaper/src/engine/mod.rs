@@ -11,8 +11,10 @@ mod inventory;
 mod look_up;
 mod moment;
 mod percent;
+mod podman;
 mod provider;
 mod same;
+mod sought;
 mod worker;
 
 #[cfg(feature = "cli")]
@@ -32,6 +34,9 @@ pub(crate) use self::look_up::has_network;
 #[cfg(any(feature = "bollard", feature = "testcontainers"))]
 pub(crate) use self::look_up::published;
 pub(crate) use self::percent::encode as percent_encode;
+#[cfg(any(feature = "bollard", feature = "testcontainers", test))]
+pub(crate) use self::provider::Ports;
 pub(crate) use self::provider::{Container, ContainerSpec, Engine, Published, Refusal, State};
 pub(crate) use self::same::{leads_to, same};
+pub(crate) use self::sought::Sought;
 pub(crate) use self::worker::{wait, work};

@@ -5,7 +5,8 @@ mod reap;
 #[cfg(feature = "cli")]
 pub mod sessions;
 mod sweep;
+mod users;
 
 pub use self::reap::Reaped;
-pub(crate) use self::reap::reap;
+pub(crate) use self::reap::{Spared, reap};
 pub(crate) use self::sweep::{Orphans, look};

@@ -3,7 +3,7 @@
 //! The reaper does the same at the end of a session, but only then: its protocol has no word for "now", and an
 //! official Ryuk acknowledges any line, so asking it would be answered and not done. So what cannot wait is
 //! removed by who wants it gone, by the reaper's own rules: no reaper container is touched, and what was matched
-//! is gone when a list says so, not when the removal was asked for.
+//! is gone when a list says so, not when the removal was asked for. What somebody else uses stays, and is said (`users`).
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,9 +12,10 @@ use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures_util::StreamExt as _;
 use tokio::time::{Instant, sleep};
 
-use crate::engine::{Inventory, Kind, Removal, Resource};
+use super::users::Users;
+use crate::engine::{Inventory, Kind, Removal, Resource, Sought};
 use crate::error::{Error, Result};
-use crate::session::Filter;
+use crate::session::{Filter, REAPER};
 
 /// Removals in flight: as many as the embedded server has.
 const AT_ONCE: usize = 8;
@@ -62,16 +63,35 @@ impl Reaped {
     }
 }
 
-/// Removes everything that any of the filters matches, reapers left out.
-pub(crate) async fn reap<I: Inventory>(engine: &I, filters: &[Filter]) -> Result<Reaped> {
-    match reap_what_goes(engine, filters).await {
+/// What is not removed although a filter matches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spared {
+    /// The reaper containers.
+    Reapers,
+    /// The same and what they need, such as a network of their own: one of them is at work.
+    WhatIsReapers,
+}
+
+impl Spared {
+    fn includes(self, resource: &Resource) -> bool {
+        resource.is_reaper() || (self == Self::WhatIsReapers && resource.labels.contains_key(REAPER))
+    }
+}
+
+/// Removes everything that any of the filters matches and that is not spared.
+pub(crate) async fn reap<I: Inventory>(engine: &I, filters: &[Filter], spared: Spared) -> Result<Reaped> {
+    match reap_what_goes(engine, filters, spared).await {
         (reaped, left) if left.is_empty() => Ok(reaped),
         (_, left) => Err(Error::LeftBehind { left }),
     }
 }
 
 /// The same; gives what is gone, and what is still there after a minute, with the reason.
-pub(crate) async fn reap_what_goes<I: Inventory>(engine: &I, filters: &[Filter]) -> (Reaped, Vec<String>) {
+pub(crate) async fn reap_what_goes<I: Inventory>(
+    engine: &I,
+    filters: &[Filter],
+    spared: Spared,
+) -> (Reaped, Vec<String>) {
     let began = Instant::now();
     let delays =
         ExponentialBuilder::new().with_min_delay(FIRST_DELAY).with_max_delay(LONGEST_DELAY).with_jitter();
@@ -79,7 +99,7 @@ pub(crate) async fn reap_what_goes<I: Inventory>(engine: &I, filters: &[Filter])
     let mut removed = BTreeMap::new();
     loop {
         let before = removed.len();
-        let round = round(engine, filters, &mut removed).await;
+        let round = round(engine, filters, spared, &mut removed).await;
         if !round.seen && round.problems.is_empty() {
             return (Reaped::from_found(removed), Vec::new());
         }
@@ -101,7 +121,7 @@ pub(crate) async fn reap_what_goes<I: Inventory>(engine: &I, filters: &[Filter])
 struct Round {
     seen: bool,
     under_way: bool,
-    /// By what they are about, so that two filters do not say the same.
+    /// By what they are about.
     problems: BTreeMap<String, String>,
 }
 
@@ -109,38 +129,59 @@ struct Round {
 async fn round<I: Inventory>(
     engine: &I,
     filters: &[Filter],
+    spared: Spared,
     removed: &mut BTreeMap<(Kind, String), String>,
 ) -> Round {
     let mut round = Round::default();
+    let sought = Sought::AnyOf(filters);
+    // Looked for when the first thing needs it, when all containers were tried.
+    let mut users = None;
     for kind in Kind::ALL {
-        let mut matching = BTreeMap::new();
-        for filter in filters {
-            let labels: Vec<_> = filter.labels().map(|(key, value)| format!("{key}={value}")).collect();
-            match engine.list(kind, &labels).await {
-                Ok(found) => {
-                    let found = found.into_iter().filter(|found| !found.is_reaper());
-                    matching.extend(found.map(|Resource { id, name, .. }| (id, name)));
-                }
-                Err(error) => {
-                    round.problems.insert(format!("the list of {kind}s"), error.to_string());
-                }
+        let mut matching = match engine.list(kind, sought).await {
+            Ok(matching) => matching,
+            Err(error) => {
+                round.problems.insert(format!("the list of {kind}s"), error.to_string());
+                continue;
             }
-        }
+        };
+        matching.retain(|found| !spared.includes(found));
         round.seen |= !matching.is_empty();
-        let removals =
-            matching.into_iter().map(async |(id, name)| (engine.remove(kind, &id).await, id, name));
+        if !matching.is_empty() && users.is_none() && matches!(kind, Kind::Network | Kind::Image) {
+            users = match Users::look(engine, sought).await {
+                Ok(users) => Some(users),
+                Err(error) => {
+                    round.problems.insert("the list of who uses what".to_owned(), error.to_string());
+                    continue;
+                }
+            };
+        }
+        let removals = matching.into_iter().map(|found| remove(engine, found, users.as_ref()));
         let mut removals = futures_util::stream::iter(removals).buffer_unordered(AT_ONCE);
-        while let Some((removal, id, name)) = removals.next().await {
+        while let Some((found, removal)) = removals.next().await {
             match removal {
-                Removal::Removed => drop(removed.insert((kind, id), name)),
+                Removal::Removed => drop(removed.insert((kind, found.id), found.name)),
                 Removal::UnderWay => round.under_way = true,
                 Removal::Failed(error) => {
-                    round.problems.insert(format!("{kind} {id}"), error.to_string());
+                    round.problems.insert(format!("{kind} {}", found.id), error.to_string());
                 }
             }
         }
     }
     round
+}
+
+/// Removes something, unless somebody else uses it.
+async fn remove<I: Inventory>(engine: &I, found: Resource, users: Option<&Users>) -> (Resource, Removal) {
+    let kept = match users {
+        Some(users) => users.keep(engine, &found).await,
+        None => Ok(None),
+    };
+    let removal = match kept {
+        Ok(None) => engine.remove(found.kind, &found.id).await,
+        Ok(Some(why)) => Removal::Failed(std::io::Error::other(why)),
+        Err(error) => Removal::Failed(error),
+    };
+    (found, removal)
 }
 
 #[cfg(test)]
@@ -167,7 +208,7 @@ mod tests {
             resource(Kind::Container, "theirs", &[("s", "2")]),
             resource(Kind::Container, "reaper", &[("s", "1"), (RYUK, "true")]),
         ]);
-        let reaped = reap(&shelf, &filter()).await.unwrap();
+        let reaped = reap(&shelf, &filter(), Spared::Reapers).await.unwrap();
         assert_eq!(*shelf.order.borrow(), ["container c", "network n", "volume v", "image i"]);
         assert_eq!((reaped.containers, reaped.images), (vec!["c".to_owned()], vec!["i".to_owned()]));
         let left: Vec<_> = shelf.resources.borrow().iter().map(|left| left.id.clone()).collect();
@@ -183,7 +224,71 @@ mod tests {
             .scripted
             .borrow_mut()
             .extend([("c", Removal::UnderWay), ("late", Removal::Failed(io::Error::other("busy")))]);
-        assert_eq!(reap(&shelf, &filter()).await.unwrap().containers, ["c", "late"]);
+        assert_eq!(reap(&shelf, &filter(), Spared::Reapers).await.unwrap().containers, ["c", "late"]);
+    }
+
+    /// As Podman 4.3 lists volumes by two labels, and no image at all.
+    #[tokio::test(start_paused = true)]
+    async fn what_the_engine_lists_and_no_filter_matches_stays() {
+        let shelf = Shelf { lists_all: true, ..Shelf::default() };
+        let both = [("s", "1"), ("process", "7")];
+        for kind in Kind::ALL {
+            shelf.resources.borrow_mut().extend([
+                resource(kind, "ours", &both),
+                resource(kind, "of another process", &[("s", "1"), ("process", "8")]),
+                resource(kind, "of a living session", &[("s", "2"), ("process", "7")]),
+                resource(kind, "like a pattern", &[("session", "1"), ("process", "7")]),
+                resource(kind, "bare", &[]),
+            ]);
+        }
+        let filter = Filter::label("s", "1").unwrap().and("process", "7").unwrap();
+        let pattern = Filter::label("s*", "1").unwrap();
+        reap(&shelf, &[filter, pattern], Spared::Reapers).await.unwrap();
+        let expected = ["container ours", "network ours", "volume ours", "image ours"];
+        assert_eq!(*shelf.order.borrow(), expected);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_somebody_else_uses_stays_and_is_said_and_all_else_goes() {
+        let ours = [("s", "1")];
+        let shelf = Shelf::default();
+        let foreign = Resource {
+            image: "i".into(),
+            networks: vec!["n".into()],
+            ..resource(Kind::Container, "foreign", &[("s", "2")])
+        };
+        let tagged = Resource {
+            tags: vec!["ours:1".into(), "theirs:1".into()],
+            ..resource(Kind::Image, "tagged", &ours)
+        };
+        shelf.resources.borrow_mut().extend([
+            foreign,
+            tagged,
+            resource(Kind::Network, "n", &ours),
+            resource(Kind::Network, "free", &ours),
+            resource(Kind::Image, "i", &ours),
+            resource(Kind::Image, "unused", &ours),
+        ]);
+        let text = reap(&shelf, &filter(), Spared::Reapers).await.unwrap_err().to_string();
+        assert_eq!(*shelf.order.borrow(), ["network free", "image unused"]);
+        for said in ["network n: it is used by container foreign", "image i: it is used", "ours:1, theirs:1"]
+        {
+            assert!(text.contains(said), "{text}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_reaper_at_work_keeps_what_it_needs() {
+        let shelf = Shelf::default();
+        let reapers = [("s", "1"), (REAPER, "true")];
+        shelf.resources.borrow_mut().extend([
+            resource(Kind::Network, "reaper's", &reapers),
+            resource(Kind::Volume, "v", &[("s", "1")]),
+        ]);
+        reap(&shelf, &filter(), Spared::WhatIsReapers).await.unwrap();
+        assert_eq!(*shelf.order.borrow(), ["volume v"]);
+        reap(&shelf, &filter(), Spared::Reapers).await.unwrap();
+        assert_eq!(*shelf.order.borrow(), ["volume v", "network reaper's"]);
     }
 
     #[tokio::test(start_paused = true)]
@@ -192,7 +297,7 @@ mod tests {
         shelf.resources.borrow_mut().push(resource(Kind::Network, "n", &[("s", "1")]));
         let busy = || ("n", Removal::Failed(io::Error::other("has active endpoints")));
         shelf.scripted.borrow_mut().extend((0..1000).map(|_| busy()));
-        let text = reap(&shelf, &filter()).await.unwrap_err().to_string();
+        let text = reap(&shelf, &filter(), Spared::Reapers).await.unwrap_err().to_string();
         assert!(text.contains("network n: has active endpoints"), "{text}");
     }
 }

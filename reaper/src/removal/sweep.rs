@@ -10,8 +10,8 @@ use std::io;
 
 use futures_util::future::join_all;
 
-use super::reap::reap;
-use crate::engine::{Inventory, Kind, Removal, Resource};
+use super::reap::{Spared, reap};
+use crate::engine::{Inventory, Kind, Removal, Resource, Sought};
 use crate::session::owner_is_gone;
 use crate::session::{Filter, KEEP, PROCESS, RUNNER, SESSION};
 use crate::settings::Sweep;
@@ -31,9 +31,8 @@ pub(crate) async fn look<I: Inventory>(engine: &I, session: &str, sweep: Sweep) 
         return Ok(Orphans::default());
     }
     let mut sessions: BTreeMap<String, Vec<Resource>> = BTreeMap::new();
-    let marked = [PROCESS.to_owned()];
     // At once, since the test that created the reaper waits for it.
-    for listed in join_all(Kind::ALL.map(|kind| engine.list(kind, &marked))).await {
+    for listed in join_all(Kind::ALL.map(|kind| engine.list(kind, Sought::Key(PROCESS)))).await {
         for resource in listed? {
             if let Some(of) = resource.labels.get(SESSION).filter(|of| *of != session) {
                 sessions.entry(of.clone()).or_default().push(resource);
@@ -106,7 +105,7 @@ impl Orphans {
                 tracing::warn!(container = id, %error, "the reaper of an ended session is left");
             }
         }
-        match reap(engine, &self.filters).await {
+        match reap(engine, &self.filters, Spared::Reapers).await {
             Ok(reaped) => tracing::info!(
                 containers = reaped.containers.len(),
                 networks = reaped.networks.len(),

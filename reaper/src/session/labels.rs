@@ -183,7 +183,6 @@ impl Filter {
     }
 
     /// Whether a resource with these labels is one that the reaper would remove for it.
-    #[cfg(feature = "cli")]
     pub(crate) fn matches(&self, labels: &HashMap<String, String>) -> bool {
         self.labels.iter().all(|(key, value)| labels.get(key) == Some(value))
     }

@@ -16,12 +16,12 @@ use super::values::attached;
 use crate::engine::Endpoint;
 use crate::engine::has_network;
 use crate::engine::{BollardEngine, Engine as _};
-use crate::engine::{Inventory as _, Kind};
+use crate::engine::{Inventory as _, Kind, Sought};
 use crate::engine::{wait, work};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::session::SessionId;
-use crate::session::{NETWORK, SESSION};
+use crate::session::{Filter, NETWORK};
 
 /// A network on the engine, that is removed with the session; from [`Reaper::network`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -103,8 +103,12 @@ async fn network(reaper: Reaper, name: String) -> Result<Network> {
 async fn find_or_create(reaper: &Reaper, engine: &Endpoint, asked: &str) -> Result<Network> {
     let session = reaper.session();
     let name = name(session, asked);
-    let ours = [format!("{SESSION}={session}"), format!("{NETWORK}={asked}")];
-    let found = engine.place.list(Kind::Network, &ours).await.map_err(|error| failed("look for", error))?;
+    let ours = [Filter::of_session(session.as_str(), NETWORK, asked)];
+    let found = engine
+        .place
+        .list(Kind::Network, Sought::AnyOf(&ours))
+        .await
+        .map_err(|error| failed("look for", error))?;
     if let Some(found) = found.into_iter().next() {
         return Ok(Network { id: found.id, name });
     }

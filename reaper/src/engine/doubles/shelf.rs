@@ -13,23 +13,39 @@ pub(crate) struct Shelf {
     pub(crate) scripted: RefCell<Vec<(&'static str, Removal)>>,
     pub(crate) order: RefCell<Vec<String>>,
     pub(crate) appears: RefCell<Option<Resource>>,
+    /// Lists everything, whatever it is asked for: an engine need not understand a filter as we do.
+    pub(crate) lists_all: bool,
+    /// What every list was asked by.
+    pub(crate) asked: RefCell<Vec<Option<String>>>,
+    /// Who is on a network, by its id.
+    pub(crate) on_network: RefCell<Vec<(&'static str, &'static str)>>,
 }
 
 pub(crate) fn resource(kind: Kind, id: &str, labels: &[(&str, &str)]) -> Resource {
     let labels: HashMap<_, _> = labels.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
     let (state, created) = ((kind == Kind::Container).then_some(State::Created), None);
-    Resource { kind, id: id.into(), labels, state, name: format!("{id}'s name"), created }
+    let (tags, image, networks) = (Vec::new(), String::new(), Vec::new());
+    let name = format!("{id}'s name");
+    Resource { kind, id: id.into(), labels, state, name, created, tags, image, networks }
 }
 
 impl Inventory for Shelf {
-    async fn list(&self, kind: Kind, labels: &[String]) -> io::Result<Vec<Resource>> {
-        let carries = |resource: &Resource, label: &String| {
+    async fn ask(&self, kind: Kind, label: Option<&str>) -> io::Result<Vec<Resource>> {
+        self.asked.borrow_mut().push(label.map(str::to_owned));
+        let carries = |resource: &&Resource| {
+            let Some(label) = label.filter(|_| !self.lists_all) else { return true };
             let (key, value) = label.split_once('=').unwrap_or((label, ""));
             resource.labels.get(key).is_some_and(|found| value.is_empty() || found == value)
         };
         let resources = self.resources.borrow();
         let found = resources.iter().filter(|resource| resource.kind == kind);
-        Ok(found.filter(|resource| labels.iter().all(|label| carries(resource, label))).cloned().collect())
+        Ok(found.filter(carries).cloned().collect())
+    }
+
+    async fn attached(&self, network: &str) -> io::Result<Vec<String>> {
+        let on_network = self.on_network.borrow();
+        let here = on_network.iter().filter(|(on, _)| *on == network);
+        Ok(here.map(|(_, container)| (*container).to_owned()).collect())
     }
 
     async fn remove(&self, kind: Kind, id: &str) -> Removal {

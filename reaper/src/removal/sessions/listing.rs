@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::engine::{self, Inventory as _, Kind, Place, State, discover};
+use crate::engine::{self, Inventory as _, Kind, Place, Sought, State, discover};
 use crate::error::{Error, Result};
 use crate::removal::reap::Reaped;
 use crate::removal::sweep::Orphans;
@@ -79,7 +79,7 @@ pub async fn list() -> Result<Vec<Session>> {
     let engine = discover(&Config::load()?)?.place;
     let mut sessions: BTreeMap<String, Vec<engine::Resource>> = BTreeMap::new();
     for kind in Kind::ALL {
-        let found = engine.list(kind, &[SESSION.to_owned()]).await.map_err(|error| Error::Engine {
+        let found = engine.list(kind, Sought::Key(SESSION)).await.map_err(|error| Error::Engine {
             operation: format!("list the {kind}s of {engine}"),
             source: Arc::new(error),
         })?;

@@ -6,10 +6,10 @@
 use std::io;
 
 use super::listing::{Resource, Session, resource, resources};
-use crate::engine::{self, Inventory, Kind};
-use crate::removal::reap::reap_what_goes;
+use crate::engine::{self, Inventory, Kind, Sought};
+use crate::removal::reap::{Spared, reap_what_goes};
 use crate::removal::sweep::Orphans;
-use crate::session::{Filter, REAPER, SESSION};
+use crate::session::Filter;
 
 /// How removing a session ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -38,7 +38,7 @@ impl Session {
 
     async fn remove_orphans_from<I: Inventory>(&self, engine: &I) -> Removal {
         let orphans = Orphans::of(&self.id, &self.found);
-        let (reaped, left) = reap_what_goes(engine, &orphans.filters).await;
+        let (reaped, left) = reap_what_goes(engine, &orphans.filters, Spared::Reapers).await;
         let mut removal = Removal { removed: resources(reaped), left };
         let reapers = self.found.iter().filter(|found| orphans.reapers.contains(&found.id));
         for reaper in reapers {
@@ -54,13 +54,13 @@ impl Session {
 
     async fn remove_from<I: Inventory>(&self, engine: &I) -> Removal {
         let filters = [Filter::found_session(&self.id)];
-        let (reaped, left) = reap_what_goes(&WithoutReapers(engine), &filters).await;
+        let (reaped, left) = reap_what_goes(engine, &filters, Spared::WhatIsReapers).await;
         let mut removal = Removal { removed: resources(reaped), left };
         if !removal.left.is_empty() {
             removal.left.push("the reaper container, which tries again when the session is over".to_owned());
             return removal;
         }
-        match engine.list(Kind::Container, &[format!("{SESSION}={}", self.id)]).await {
+        match engine.list(Kind::Container, Sought::AnyOf(&filters)).await {
             Ok(found) => {
                 for reaper in found.iter().filter(|found| found.is_reaper()) {
                     removal.remove(engine, reaper).await;
@@ -69,7 +69,7 @@ impl Session {
             Err(error) => removal.left.push(format!("the list of containers: {error}")),
         }
         // A network of the reaper's own has nobody on it now.
-        let (reaped, left) = reap_what_goes(engine, &filters).await;
+        let (reaped, left) = reap_what_goes(engine, &filters, Spared::Reapers).await;
         removal.removed.extend(resources(reaped));
         removal.left.extend(left);
         removal
@@ -89,25 +89,6 @@ impl Removal {
     }
 }
 
-/// An engine on which what is the reapers' own is not seen.
-struct WithoutReapers<'a, I>(&'a I);
-
-impl<I: Inventory> Inventory for WithoutReapers<'_, I> {
-    async fn list(&self, kind: Kind, labels: &[String]) -> io::Result<Vec<engine::Resource>> {
-        let mut found = self.0.list(kind, labels).await?;
-        found.retain(|found| !found.labels.contains_key(REAPER));
-        Ok(found)
-    }
-
-    async fn remove(&self, kind: Kind, id: &str) -> engine::Removal {
-        self.0.remove(kind, id).await
-    }
-
-    async fn remove_idle(&self, id: &str) -> engine::Removal {
-        self.0.remove_idle(id).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -115,7 +96,7 @@ mod tests {
     use crate::engine::State;
     use crate::engine::doubles::{Shelf, resource as thing};
     use crate::session::Owner;
-    use crate::session::{PROCESS, RYUK};
+    use crate::session::{PROCESS, REAPER, RYUK, SESSION};
 
     fn session() -> Session {
         Session { id: "ours".into(), found: Vec::new(), engine: Place::Tcp("nowhere:1".into()) }
