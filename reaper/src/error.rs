@@ -56,6 +56,20 @@ pub enum Error {
         source: Cause,
     },
 
+    /// The engine's socket is not where the engine's own host is said to have it: say where it is.
+    #[error(
+        "the engine's own host has no socket at {socket} ({origin}), which the reaper would use; say where it has it with \
+         TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE"
+    )]
+    NoSocket {
+        /// The path on the engine's host.
+        socket: String,
+        /// Who says so: a setting and its source, or how it was guessed.
+        origin: String,
+        /// What the engine said.
+        source: Cause,
+    },
+
     /// The reaper's image is not on the engine and could not be brought there.
     #[error("failed to provide the reaper's image {image}{}{IMAGE_HELP}", needed(.reason.as_deref()))]
     Image {

@@ -1,17 +1,24 @@
 //! From a name to an acknowledged connection: looks the session's reaper up, or creates it. Knows the engine and the
 //! session.
 
+// Each side uses one half.
+#[cfg_attr(not(test), expect(dead_code, reason = "the server's half"))]
+#[path = "../../ryuk/hello.rs"]
+mod hello;
 mod image;
 #[cfg(test)]
 mod model;
+mod proof;
 mod search;
 mod spec;
 #[cfg(test)]
 mod tests;
+mod way;
 mod wire;
 
 #[cfg(feature = "cli")]
 pub(crate) use self::image::Image;
 pub(crate) use self::search::{Acquired, acquire};
 pub(crate) use self::spec::Plan;
-pub(crate) use self::wire::{WireError, encode, register, register_blocking};
+pub(crate) use self::way::Way;
+pub(crate) use self::wire::{WireError, encode, register};

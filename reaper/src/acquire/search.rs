@@ -23,6 +23,7 @@ use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::image::Image;
+use super::proof::Expected;
 use super::spec::Plan;
 use super::wire::{self, WireError};
 use crate::engine::{Container, Engine, Published, Refusal, State};
@@ -49,6 +50,9 @@ const LOG_LINES: usize = 5;
 pub(crate) struct Acquired<S> {
     pub(crate) stream: S,
     pub(crate) container: String,
+    /// What it has to say to a greeting, and how often it has removed what its clients had made; none where it is not
+    /// greeted.
+    pub(crate) greeted: Option<(Expected, u32)>,
     /// Whether this process created the reaper, rather than finding it.
     pub(crate) created: bool,
 }
@@ -99,7 +103,7 @@ struct Search<'a, E: Engine> {
     last: Option<Cause>,
 }
 
-type Registration<'a, S> = Pin<Box<dyn Future<Output = Result<S>> + 'a>>;
+type Registration<'a, S> = Pin<Box<dyn Future<Output = Result<(S, Option<u32>)>> + 'a>>;
 type Creation<'a> = Pin<Box<dyn Future<Output = Result<String, Refusal>> + 'a>>;
 
 /// What a round leads to.
@@ -242,6 +246,10 @@ impl<'a, E: Engine> Search<'a, E> {
                 Ok(()) => Ok(Round::Again),
                 Err(error) => Ok(Round::Later(Arc::new(error))),
             },
+            Refusal::NoSocket(source) => {
+                let (socket, origin) = (self.plan.endpoint.socket.clone(), self.plan.origin_of_socket());
+                Err(Error::NoSocket { socket, origin, source })
+            }
             Refusal::Passing(error) => Ok(Round::Later(Arc::new(error))),
             Refusal::Final(error) => Err(error),
         }
@@ -311,17 +319,19 @@ impl<'a, E: Engine> Search<'a, E> {
     }
 
     async fn connect(&mut self, container: Container) -> Result<Round<E::Stream>> {
+        let expected = Expected::of(&container);
         let Some(published) = container.published else {
             return Ok(Round::Later(cause("the reaper's port is not published yet".into())));
         };
-        let port = published.port;
+        let port = published.ports.any().unwrap_or_default();
         let patience = self.patience * u32::try_from(self.filters.len().max(1)).unwrap_or(u32::MAX);
         let mut registration: Registration<'a, E::Stream> =
-            Box::pin(register(self.engine, self.filters, published));
+            Box::pin(register(self.engine, self.filters, published, expected.clone()));
         match timeout(patience, &mut registration).await {
-            Ok(Ok(stream)) => {
+            Ok(Ok((stream, generation))) => {
                 let created = self.created.as_deref() == Some(container.id.as_str());
-                Ok(Round::Acquired(Acquired { stream, container: container.id, created }))
+                let greeted = expected.zip(generation);
+                Ok(Round::Acquired(Acquired { stream, container: container.id, greeted, created }))
             }
             Ok(Err(error @ Error::FilterRefused { .. })) => Err(error),
             Ok(Err(error)) => Ok(Round::Later(Arc::new(error))),
@@ -373,18 +383,36 @@ impl<'a, E: Engine> Search<'a, E> {
     }
 }
 
-/// Connects to a reaper and returns once it has acknowledged every filter.
-async fn register<E: Engine>(engine: &E, filters: &[Filter], reaper: Published) -> Result<E::Stream> {
-    let port = reaper.port;
+/// Connects to a reaper and returns once it has acknowledged every filter; with its generation where it was greeted.
+async fn register<E: Engine>(
+    engine: &E,
+    filters: &[Filter],
+    reaper: Published,
+    expected: Option<Expected>,
+) -> Result<(E::Stream, Option<u32>)> {
+    let port = reaper.ports.any().unwrap_or_default();
     let failed = |source: Cause| Error::Engine { operation: format!("connect to port {port}"), source };
-    let mut stream = engine.dial(&reaper).await.map_err(|error| failed(Arc::new(error)))?;
+    let is_provable = expected.as_ref().is_some_and(Expected::is_proof);
+    let mut stream = engine.dial(&reaper, is_provable).await.map_err(|error| failed(Arc::new(error)))?;
+    let generation = match &expected {
+        None => None,
+        Some(expected) => match wire::greet(&mut stream, expected).await {
+            Ok(generation) => Some(generation),
+            Err(error @ WireError::Foreign { .. }) => {
+                return Err(failed(cause(format!(
+                    "{error}; say where this engine's ports are reached with TESTCONTAINERS_HOST_OVERRIDE"
+                ))));
+            }
+            Err(error) => return Err(failed(Arc::new(error))),
+        },
+    };
     for filter in filters {
         wire::register(&mut stream, filter).await.map_err(|error| match error {
             WireError::Refused { answer } => Error::FilterRefused { filter: filter.to_string(), answer },
-            broken @ WireError::Broken(_) => failed(Arc::new(broken)),
+            other => failed(Arc::new(other)),
         })?;
     }
-    Ok(stream)
+    Ok((stream, generation))
 }
 
 /// What was in the way, where no error says it.

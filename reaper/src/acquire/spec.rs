@@ -3,8 +3,10 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use super::hello;
 use super::image::Image;
 use crate::engine::ContainerSpec;
 use crate::engine::Endpoint;
@@ -58,6 +60,7 @@ impl Plan {
             labels: owned(&Labels::of_reaper(&self.session, Owner::of(&self.session, &self.config))),
             environment: self.environment(),
             socket: self.endpoint.socket.clone(),
+            socket_is_given: self.config.socket.is_some(),
             network: own_network.unwrap_or(USUAL_NETWORK).to_owned(),
             further_networks: self.config.network.iter().cloned().collect(),
             publish_on: self.endpoint.publish_on().to_owned(),
@@ -73,7 +76,17 @@ impl Plan {
         if self.runner().is_some() || run.is_some_and(|run| !owner_is_gone(&run.runner)) {
             ryuk.entry(RECONNECTION_TIMEOUT).or_insert_with(|| "1s".to_owned());
         }
-        ryuk.iter().map(|(name, value)| format!("{name}={value}")).collect()
+        let secret = (hello::SECRET, fresh_secret());
+        let variables = ryuk.into_iter().chain([secret]);
+        variables.map(|(name, value)| format!("{name}={value}")).collect()
+    }
+
+    /// Who says where the engine's own host has its socket.
+    pub(super) fn origin_of_socket(&self) -> String {
+        match &self.config.socket {
+            Some(found) => format!("{} from {}", found.name, found.origin),
+            None => "guessed from where this process reaches the engine".to_owned(),
+        }
     }
 
     /// A name for a network of this process's making: engines before Docker 25 let several processes make
@@ -89,6 +102,13 @@ impl Plan {
     pub(crate) fn network_labels(&self) -> BTreeMap<String, String> {
         owned(&Labels::of_reapers_own(&self.session, Owner::of(&self.session, &self.config)))
     }
+}
+
+/// Another for each container, so that what answers can be told from all others.
+fn fresh_secret() -> String {
+    // The standard library's hash has keys that the operating system draws, and nobody can compute it without them.
+    let word = |number: u8| RandomState::new().hash_one(number);
+    format!("{:016x}{:016x}", word(1), word(2))
 }
 
 fn owned(labels: &Labels) -> BTreeMap<String, String> {

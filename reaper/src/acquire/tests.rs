@@ -346,9 +346,93 @@ fn the_container_keeps_its_promises() {
     let spec = plan.container(&Image::choose(&plan.config), None);
     assert_eq!((spec.name.as_str(), spec.publish_on.as_str()), ("reaper_s", "127.0.0.1"));
     assert!(spec.hardened && !spec.privileged);
-    assert_eq!(spec.environment, ["RYUK_VERBOSE=true"]);
+    let [setting, secret] = &spec.environment[..] else { panic!("{:?}", spec.environment) };
+    assert_eq!(setting, "RYUK_VERBOSE=true");
+    let secret = secret.strip_prefix("REAPER_SECRET=").unwrap();
+    assert!(secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{secret}");
+    // Another for each container.
+    assert!(!plan.container(&Image::choose(&plan.config), None).environment[1].ends_with(secret));
     assert_eq!(spec.labels["org.testcontainers.sessionId"], "s");
     assert_eq!(spec.labels["org.testcontainers.ryuk"], "true");
     let remote = Plan { endpoint: Endpoint { local: false, ..plan.endpoint.clone() }, ..plan };
     assert_eq!(remote.container(&Image::choose(&remote.config), None).publish_on, "");
+}
+
+/// Of an image of ours, with what its creator has put into its environment.
+fn greetable(environment: &[&str]) -> Container {
+    let mut container = reaper("ours", State::Running);
+    container.labels.insert("test-reaper.protocol".into(), "1".into());
+    container.environment = environment.iter().map(|variable| (*variable).to_owned()).collect();
+    container
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_can_be_greeted_is_greeted_before_anything_is_registered() {
+    let engine = engine(|world| {
+        world.container = Some(greetable(&["REAPER_SECRET=5eed"]));
+        world.on_dial.push_back(Answer::Says("HELLO 1 5eed 3\nACK\n"));
+    });
+    let acquired = run(&engine).await.unwrap();
+    assert_eq!(acquired.greeted.map(|(_, generation)| generation), Some(3));
+    let world = engine.0.borrow();
+    assert_eq!(world.provable, [true]);
+    let told = world.told.lock().unwrap();
+    assert_eq!(*told, ["%hello 1\n", "label=org.testcontainers.sessionId=s\n"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_registered_where_somebody_else_answers() {
+    for says in ["ACK\n", "HELLO 1 other 0\n", "HELLO 1 - 0\n", "ERROR no\n"] {
+        let engine = engine(|world| {
+            world.container = Some(greetable(&["REAPER_SECRET=5eed"]));
+            world.on_dial.extend((0..1000).map(|_| Answer::Says(says)));
+        });
+        let report = run(&engine).await.unwrap_err().report();
+        assert!(report.contains("not the reaper of this session"), "{report}");
+        assert!(report.contains("TESTCONTAINERS_HOST_OVERRIDE"), "{report}");
+        let world = engine.0.borrow();
+        let told = world.told.lock().unwrap();
+        assert!(!told.is_empty() && told.iter().all(|line| line == "%hello 1\n"), "{told:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_has_removed_things_since_the_greeting_is_greeted_again() {
+    let engine = engine(|world| {
+        world.container = Some(greetable(&["REAPER_SECRET=5eed"]));
+        let late = "HELLO 1 5eed 0\nERROR what there was has been removed since the greeting: greet again\n";
+        world.on_dial.extend([Answer::Says(late), Answer::Says("HELLO 1 5eed 1\nACK\n")]);
+    });
+    assert_eq!(run(&engine).await.unwrap().greeted.map(|(_, generation)| generation), Some(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_nobody_can_prove_is_dialled_only_where_the_engine_publishes_it() {
+    let engine = engine(|world| {
+        world.container = Some(reaper("official", State::Running));
+        world.after_dial.push_back(Event::Becomes(Some(greetable(&[]))));
+        world.on_dial.extend([Answer::Closes, Answer::Says("HELLO 1 - 0\nACK\n")]);
+    });
+    assert_eq!(run(&engine).await.unwrap().container, "ours");
+    assert_eq!(engine.0.borrow().provable, [false, false]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_socket_that_is_not_there_is_an_error_at_once_that_names_the_setting() {
+    let engine = engine(|world| {
+        let missing = std::io::Error::other("bind source path does not exist: /nowhere.sock");
+        world.on_create.push_back(Refusal::NoSocket(std::sync::Arc::new(missing)));
+    });
+    let mut plan = plan(|config| {
+        config.socket = Some(Found {
+            name: "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE".into(),
+            origin: "the environment".into(),
+            value: "/nowhere.sock".into(),
+        });
+    });
+    plan.endpoint.socket = "/nowhere.sock".into();
+    let report = acquire(&engine, &plan, &[plan.filter()]).await.unwrap_err().report();
+    let named = "no socket at /nowhere.sock (TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE from the environment)";
+    assert!(report.contains(named) && report.contains("does not exist"), "{report}");
+    assert_eq!(requests(&engine), ["inspect", "create"]);
 }

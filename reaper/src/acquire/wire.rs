@@ -8,11 +8,16 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
+use super::hello;
+use super::proof::Expected;
 use crate::engine::percent_encode;
 use crate::session::Filter;
 
 /// No answer of any Ryuk comes near; what is longer is not Ryuk.
 const LONGEST_ANSWER: usize = 4096;
+
+/// How the embedded server's word to a client that it has removed things under ends.
+const GREET_AGAIN: &str = "greet again";
 
 /// Why a filter is not registered.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +25,9 @@ pub(crate) enum WireError {
     /// The reaper is there and will not have this filter: trying again does not help.
     #[error("the reaper refused the filter: {answer}")]
     Refused { answer: String },
+    /// Somebody else answers.
+    #[error("what answers is not the reaper of this session: it said {answer:?}")]
+    Foreign { answer: String },
     /// No whole answer came.
     #[error("the reaper did not acknowledge the filter")]
     Broken(#[from] io::Error),
@@ -34,21 +42,31 @@ where
     stream.flush().await?;
     match read_line(stream).await?.as_str() {
         "ACK" => Ok(()),
+        // It has removed what there was since it was greeted: whoever comes again is told so.
+        answer if answer.ends_with(GREET_AGAIN) => Err(io::Error::other(answer.to_owned()).into()),
         answer => Err(WireError::Refused { answer: answer.to_owned() }),
     }
 }
 
-/// Sends a filter's line over a blocking stream and returns once it was acknowledged, for who has no runtime.
+/// Greets, and gives how often the server has removed what its clients had made.
+pub(super) async fn greet<S>(stream: &mut S, expected: &Expected) -> Result<u32, WireError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(hello::greeting().as_bytes()).await?;
+    stream.flush().await?;
+    let answer = read_line(stream).await?;
+    expected.generation(&answer).ok_or(WireError::Foreign { answer })
+}
+
+/// Says a line over a blocking stream and gives the answer, for who has no runtime.
 ///
 /// The stream's own timeouts bound it.
-pub(crate) fn register_blocking(mut stream: &std::net::TcpStream, line: &str) -> io::Result<()> {
+pub(super) fn say_blocking(mut stream: &std::net::TcpStream, line: &str) -> io::Result<String> {
     stream.write_all(line.as_bytes())?;
     let mut answer = String::new();
     BufReader::new(stream.take(LONGEST_ANSWER as u64)).read_line(&mut answer)?;
-    match answer.trim_end() {
-        "ACK" => Ok(()),
-        answer => Err(io::Error::other(format!("the reaper answered {answer:?}"))),
-    }
+    Ok(answer.trim_end().to_owned())
 }
 
 /// A filter as the line that registers it.

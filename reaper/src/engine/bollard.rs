@@ -6,12 +6,14 @@
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 use std::io;
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use bollard::Docker;
 use bollard::errors::Error as BollardError;
 use bollard::models::{
-    ContainerCreateBody, EndpointSettings, HostConfig, NetworkCreateRequest, NetworkingConfig, PortBinding,
+    ContainerCreateBody, EndpointSettings, HostConfig, Mount, NetworkCreateRequest, NetworkingConfig,
+    PortBinding,
 };
 use bollard::query_parameters::{
     CreateContainerOptionsBuilder, CreateImageOptionsBuilder, ImportImageOptionsBuilder, LogsOptionsBuilder,
@@ -23,6 +25,7 @@ use tokio::net::TcpStream;
 
 use super::discover::{Endpoint, Place};
 use super::look_up::look_up;
+use super::podman;
 use super::provider::{Container, ContainerSpec, Engine, Published, RYUK_PORT, RYUK_PORT_NAME, Refusal};
 use crate::error::{Error, Result};
 use crate::platform;
@@ -148,8 +151,10 @@ impl Engine for BollardEngine {
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal> {
+        let socket = podman::socket(&self.place, spec, self.local).await.map_err(Refusal::NoSocket)?;
         let options = CreateContainerOptionsBuilder::default().name(&spec.name).build();
-        match self.docker().map_err(Refusal::Final)?.create_container(Some(options), body(spec)).await {
+        let body = body(spec, socket);
+        match self.docker().map_err(Refusal::Final)?.create_container(Some(options), body).await {
             Ok(created) => Ok(created.id),
             Err(error) => Err(refusal("create the reaper container", error)),
         }
@@ -205,7 +210,7 @@ impl Engine for BollardEngine {
     }
 
     async fn pull(&self, image: &str) -> Result<()> {
-        let options = CreateImageOptionsBuilder::default().from_image(image).build();
+        let options = CreateImageOptionsBuilder::default().from_image(&with_tag(image)).build();
         let mut progress = self.docker()?.create_image(Some(options), None, None);
         while let Some(step) = progress.next().await {
             let step = step.map_err(|error| failed("pull the image", error))?;
@@ -214,12 +219,20 @@ impl Engine for BollardEngine {
         Ok(())
     }
 
-    async fn dial(&self, reaper: &Published) -> io::Result<TcpStream> {
-        let stream = match (TcpStream::connect((self.host.as_str(), reaper.port)).await, reaper.address) {
+    async fn dial(&self, reaper: &Published, is_provable: bool) -> io::Result<TcpStream> {
+        let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
+        for address in self.addresses(reaper, is_provable).await? {
+            outcome = TcpStream::connect(address).await;
+            if outcome.is_ok() {
+                break;
+            }
+        }
+        let stream = match (outcome, reaper.address) {
             (Ok(stream), _) => stream,
             // A published port is served by a process of the engine's, which may be gone while the reaper
-            // is not. Only where the container's network is this host's: elsewhere its address is another's.
-            (Err(refused), Some(address)) if self.local => {
+            // is not. Only where the container's network is this host's: elsewhere its address is another's. That
+            // cannot be seen where the engine's socket is forwarded, so it has to be proved.
+            (Err(refused), Some(address)) if self.local && is_provable => {
                 TcpStream::connect((address, RYUK_PORT)).await.map_err(|_| refused)?
             }
             (Err(refused), _) => return Err(refused),
@@ -230,11 +243,35 @@ impl Engine for BollardEngine {
     }
 }
 
-fn body(spec: &ContainerSpec) -> ContainerCreateBody {
+impl BollardEngine {
+    /// Where the published port is, address and port of one family.
+    async fn addresses(&self, reaper: &Published, is_provable: bool) -> io::Result<Vec<SocketAddr>> {
+        let resolved: Vec<_> = tokio::net::lookup_host((self.host.as_str(), 0)).await?.collect();
+        let of = |address: &SocketAddr| Some(SocketAddr::new(address.ip(), reaper.ports.at(address.ip())?));
+        let mut addresses: Vec<_> = resolved.iter().filter_map(of).collect();
+        if is_provable && let Some(port) = reaper.ports.any() {
+            // An engine may publish on both and tell of one.
+            let others = resolved.iter().filter(|address| reaper.ports.at(address.ip()).is_none());
+            addresses.extend(others.map(|address| SocketAddr::new(address.ip(), port)));
+        }
+        Ok(addresses)
+    }
+}
+
+fn body(spec: &ContainerSpec, socket: String) -> ContainerCreateBody {
     let binding = PortBinding { host_ip: Some(spec.publish_on.clone()), host_port: Some(String::new()) };
+    // A bind of the older form makes a folder where the socket should be, and an engine that finds one there does not
+    // start any more.
+    let socket = Mount {
+        // The two releases of bollard name the type differently.
+        typ: "bind".parse().ok(),
+        source: Some(socket),
+        target: Some("/var/run/docker.sock".to_owned()),
+        ..Default::default()
+    };
     let host = HostConfig {
         auto_remove: Some(true),
-        binds: Some(vec![format!("{}:/var/run/docker.sock", spec.socket)]),
+        mounts: Some(vec![socket]),
         network_mode: Some(spec.network.clone()),
         port_bindings: Some(HashMap::from([(RYUK_PORT_NAME.to_owned(), Some(vec![binding]))])),
         privileged: Some(spec.privileged),
@@ -252,6 +289,13 @@ fn body(spec: &ContainerSpec) -> ContainerCreateBody {
             .then_some(NetworkingConfig { endpoints_config: Some(networks) }),
         ..Default::default()
     }
+}
+
+/// An image's name as it is pulled. Of one with neither tag nor digest, an engine pulls every tag that the repository has.
+fn with_tag(image: &str) -> String {
+    let last = image.rsplit('/').next().unwrap_or_default();
+    let is_whole = image.contains('@') || last.contains(':');
+    format!("{image}{}", if is_whole { "" } else { ":latest" })
 }
 
 fn hardened() -> HostConfig {
@@ -292,9 +336,17 @@ fn refusal(operation: &str, error: BollardError) -> Refusal {
             Refusal::NoNetwork(error)
         }
         Some(404) if message.contains("image") => Refusal::NoImage,
+        // Docker's words, and Podman's.
+        Some(400 | 500) if message.contains("bind source path does not exist") || is_missing(&message) => {
+            Refusal::NoSocket(Arc::new(error))
+        }
         Some(400..=403 | 405..=499) => Refusal::Final(error),
         _ => Refusal::Passing(error),
     }
+}
+
+fn is_missing(message: &str) -> bool {
+    message.contains("statfs") && message.contains("no such file or directory")
 }
 
 #[cfg(test)]
@@ -306,10 +358,9 @@ mod tests {
         refusal("create", BollardError::DockerResponseServerError { status_code, message })
     }
 
-    /// By force it would take away a reaper that others are connected to.
+    /// What the engine is asked, and gives this answer to.
     #[cfg(unix)]
-    #[tokio::test]
-    async fn a_container_that_runs_is_asked_for_without_force_and_stays() {
+    async fn asked<T>(status: &str, body: &str, ask: impl AsyncFnOnce(&BollardEngine) -> T) -> (T, String) {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("engine.sock");
@@ -320,15 +371,41 @@ mod tests {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = vec![0; 4096];
             let length = stream.read(&mut request).await.unwrap();
-            let body = "{\"message\":\"You cannot remove a running container abc\"}";
-            let head = format!("HTTP/1.1 409 Conflict\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
             stream.write_all(head.as_bytes()).await.unwrap();
             String::from_utf8_lossy(&request[..length]).into_owned()
         };
-        let (removed, request) = tokio::join!(engine.remove("abc"), answer);
+        tokio::join!(ask(&engine), answer)
+    }
+
+    /// By force it would take away a reaper that others are connected to.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn a_container_that_runs_is_asked_for_without_force_and_stays() {
+        let body = "{\"message\":\"You cannot remove a running container abc\"}";
+        let (removed, request) = asked("409 Conflict", body, async |engine| engine.remove("abc").await).await;
         removed.unwrap();
         assert!(request.starts_with("DELETE ") && request.contains("/containers/abc?"), "{request}");
         assert!(!request.contains("force=true"), "{request}");
+    }
+
+    /// Without one, the engine would pull every tag of the repository.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn an_image_is_pulled_by_one_tag_or_digest() {
+        for (image, pulled) in [
+            ("ryuk", "ryuk%3Alatest"),
+            ("registry.example:5000/ryuk", "registry.example%3A5000%2Fryuk%3Alatest"),
+            ("registry.example:5000/ryuk:1", "registry.example%3A5000%2Fryuk%3A1"),
+            ("ryuk@sha256:abc", "ryuk%40sha256%3Aabc"),
+            ("ryuk:1@sha256:abc", "ryuk%3A1%40sha256%3Aabc"),
+        ] {
+            let (done, request) = asked("200 OK", "{}", async |engine| engine.pull(image).await).await;
+            done.unwrap();
+            let asked = request.lines().next().unwrap_or_default().to_owned();
+            let asked = asked.split(['?', '&', ' ']).find_map(|part| part.strip_prefix("fromImage="));
+            assert_eq!(asked, Some(pulled), "{request}");
+        }
     }
 
     #[test]
@@ -339,6 +416,9 @@ mod tests {
         assert!(matches!(answered(404, "network bridge not found"), Refusal::NoNetwork(_)));
         assert!(matches!(answered(404, "No such container: abc"), Refusal::Passing(_)));
         assert!(matches!(answered(400, "invalid mount config"), Refusal::Final(_)));
+        let missing = "invalid mount config for type \"bind\": bind source path does not exist: /nowhere";
+        assert!(matches!(answered(400, missing), Refusal::NoSocket(_)));
+        assert!(matches!(answered(500, "statfs /nowhere: no such file or directory"), Refusal::NoSocket(_)));
         assert!(matches!(answered(500, "driver failed: port is already allocated"), Refusal::Passing(_)));
     }
 }

@@ -65,7 +65,7 @@ pub(crate) fn likely(config: &Config) -> Result<Option<Endpoint>> {
     Ok(socket.map(|place| Endpoint { probed: false, ..endpoint(config, place) }))
 }
 
-fn is_there(place: &Place) -> bool {
+pub(super) fn is_there(place: &Place) -> bool {
     match place {
         #[cfg(unix)]
         Place::Socket(path) => {

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::discover::Place;
 use super::http::{Answer, ask, bounded, invalid};
-use super::provider::{Container, Published, RYUK_PORT_NAME, State};
+use super::provider::{Container, Ports, Published, RYUK_PORT_NAME, State};
 
 /// Finds a container by its exact name.
 pub(crate) async fn look_up(place: &Place, name: &str) -> io::Result<Option<Container>> {
@@ -19,14 +19,14 @@ pub(crate) async fn look_up(place: &Place, name: &str) -> io::Result<Option<Cont
 
 /// The published ports of a container by their names, like `80/tcp`, and where they are; none if it does not run.
 #[cfg(any(feature = "bollard", feature = "testcontainers"))]
-pub(crate) async fn published(place: &Place, id: &str) -> io::Result<Option<BTreeMap<String, u16>>> {
+pub(crate) async fn published(place: &Place, id: &str) -> io::Result<Option<BTreeMap<String, Ports>>> {
     let answer = bounded(place, "GET", &format!("/containers/{id}/json")).await?;
     let Some(found) = found(&answer)? else { return Ok(None) };
     if state(&found.state.status) != State::Running {
         return Ok(None);
     }
-    let ports = found.network_settings.ports.unwrap_or_default().into_iter();
-    Ok(Some(ports.filter_map(|(name, bindings)| Some((name, first(bindings.as_deref()?)?))).collect()))
+    let all = found.network_settings.ports.unwrap_or_default().into_iter();
+    Ok(Some(all.filter_map(|(name, bindings)| Some((name, ports(bindings.as_deref()?)?))).collect()))
 }
 
 /// Whether a network of this id is there.
@@ -77,6 +77,8 @@ struct FoundConfig {
     image: String,
     /// Null where there are none.
     labels: Option<HashMap<String, String>>,
+    /// The same.
+    env: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
@@ -99,15 +101,17 @@ struct FoundEndpoint {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct FoundBinding {
+    /// Empty for all addresses of the host.
+    #[serde(default)]
+    host_ip: String,
     host_port: String,
 }
 
 impl From<Found> for Container {
     fn from(found: Found) -> Self {
-        let FoundNetwork { ports, networks } = found.network_settings;
-        let ports = ports.unwrap_or_default();
-        let bindings = ports.get(RYUK_PORT_NAME).and_then(Option::as_deref).unwrap_or_default();
-        let port = first(bindings);
+        let FoundNetwork { ports: all, networks } = found.network_settings;
+        let all = all.unwrap_or_default();
+        let published = ports(all.get(RYUK_PORT_NAME).and_then(Option::as_deref).unwrap_or_default());
         let networks = networks.unwrap_or_default();
         let address = networks.values().find_map(|network| network.address.parse::<IpAddr>().ok());
         Self {
@@ -115,15 +119,27 @@ impl From<Found> for Container {
             image: found.config.image,
             state: state(&found.state.status),
             labels: found.config.labels.unwrap_or_default(),
-            connected: port.is_some() || networks.values().any(|endpoint| !endpoint.network.is_empty()),
-            published: port.map(|port| Published { port, address }),
+            environment: found.config.env.unwrap_or_default(),
+            connected: published.is_some() || networks.values().any(|endpoint| !endpoint.network.is_empty()),
+            published: published.map(|ports| Published { ports, address }),
         }
     }
 }
 
-/// The first place of a port that is published at several: the others are the same for other families of addresses.
-fn first(bindings: &[FoundBinding]) -> Option<u16> {
-    bindings.iter().find_map(|binding| binding.host_port.parse().ok())
+/// The first place of a port in each family of addresses; none if there is no place.
+fn ports(bindings: &[FoundBinding]) -> Option<Ports> {
+    let mut ports = Ports::default();
+    for FoundBinding { host_ip, host_port } in bindings {
+        let Ok(port) = host_port.parse() else { continue };
+        let address = host_ip.parse::<IpAddr>().ok();
+        if !address.is_some_and(|address| address.is_ipv6()) {
+            ports.v4.get_or_insert(port);
+        }
+        if !address.is_some_and(|address| address.is_ipv4()) {
+            ports.v6.get_or_insert(port);
+        }
+    }
+    ports.any().map(|_| ports)
 }
 
 fn state(status: &str) -> State {
@@ -152,7 +168,7 @@ mod tests {
     fn described(status: &str, ports: &str) -> Container {
         let body = format!(
             "{{\"Id\":\"abc\",\"State\":{{\"Status\":{status:?},\"Pid\":1}},\"Config\":{{\"Image\":\"i:1\",\
-             \"Labels\":{{\"a\":\"b\"}}}},\"NetworkSettings\":{{\"Ports\":{ports},\"Networks\":{{\"bridge\":\
+             \"Labels\":{{\"a\":\"b\"}},\"Env\":[\"X=y\"]}},\"NetworkSettings\":{{\"Ports\":{ports},\"Networks\":{{\"bridge\":\
              {{\"NetworkID\":\"n\",\"IPAddress\":\"172.17.0.2\"}}}}}},\"Mounts\":[]}}"
         );
         read(&answer("200 OK", &body)).unwrap().unwrap()
@@ -163,9 +179,10 @@ mod tests {
         let ports = "{\"8080/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"32768\"}],\"1/tcp\":null}";
         let container = described("running", ports);
         assert_eq!((container.id.as_str(), container.image.as_str()), ("abc", "i:1"));
-        let published = Published { port: 32768, address: Some([172, 17, 0, 2].into()) };
+        let ports = Ports { v4: Some(32768), v6: None };
+        let published = Published { ports, address: Some([172, 17, 0, 2].into()) };
         assert_eq!((container.state, container.published), (State::Running, Some(published)));
-        assert_eq!(container.labels["a"], "b");
+        assert_eq!((container.labels["a"].as_str(), container.environment), ("b", vec!["X=y".to_owned()]));
     }
 
     /// As Docker 20.10 was seen to start a container while its `bridge` is switched off.
@@ -175,6 +192,32 @@ mod tests {
                     {},\"Networks\":{\"bridge\":{\"NetworkID\":\"\",\"EndpointID\":\"\",\"IPAddress\":\"\"}}}}";
         assert!(!read(&answer("200 OK", body)).unwrap().unwrap().connected);
         assert!(described("running", "{}").connected);
+    }
+
+    /// Docker gives each family a port of its own where one of the two is taken.
+    #[test]
+    fn address_and_port_are_of_one_family() {
+        let (v4, v6) =
+            ("{\"HostIp\":\"0.0.0.0\",\"HostPort\":\"1\"}", "{\"HostIp\":\"::\",\"HostPort\":\"2\"}");
+        let all = "{\"HostIp\":\"\",\"HostPort\":\"3\"}";
+        let ports = |v4, v6| Some(Ports { v4, v6 });
+        for (bindings, expected) in [
+            (format!("{v4},{v6}"), ports(Some(1), Some(2))),
+            (format!("{v6},{v4}"), ports(Some(1), Some(2))),
+            (v4.to_owned(), ports(Some(1), None)),
+            (v6.to_owned(), ports(None, Some(2))),
+            (all.to_owned(), ports(Some(3), Some(3))),
+        ] {
+            let found = described("running", &format!("{{\"8080/tcp\":[{bindings}]}}"));
+            assert_eq!(found.published.map(|found| found.ports), expected, "{bindings}");
+        }
+        let ports = Ports { v4: Some(1), v6: Some(2) };
+        assert_eq!((ports.at([127, 0, 0, 1].into()), ports.at("::1".parse().unwrap())), (Some(1), Some(2)));
+        assert!(
+            ports.differ()
+                && !Ports { v6: Some(1), ..ports }.differ()
+                && !Ports { v6: None, ..ports }.differ()
+        );
     }
 
     #[test]

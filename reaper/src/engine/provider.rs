@@ -11,7 +11,7 @@ use std::net::IpAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
-use crate::error::{Error, Result};
+use crate::error::{Cause, Error, Result};
 
 /// A Docker-compatible engine, as far as acquiring a reaper goes.
 pub(crate) trait Engine {
@@ -39,8 +39,9 @@ pub(crate) trait Engine {
     async fn load(&self, archive: &'static [u8]) -> Result<()>;
     /// Brings an image to the engine from its registry.
     async fn pull(&self, image: &str) -> Result<()>;
-    /// Connects to the port of the reaper in this container.
-    async fn dial(&self, reaper: &Published) -> io::Result<Self::Stream>;
+    /// Connects to the port of the reaper in this container. Where it can be proved who answers, also by ways that may
+    /// lead to somebody else.
+    async fn dial(&self, reaper: &Published, is_provable: bool) -> io::Result<Self::Stream>;
 }
 
 /// A container as the engine describes it.
@@ -50,6 +51,8 @@ pub(crate) struct Container {
     pub(crate) image: String,
     pub(crate) state: State,
     pub(crate) labels: HashMap<String, String>,
+    /// Its variables, as `NAME=value`.
+    pub(crate) environment: Vec<String>,
     /// On any network at all; only of meaning while it runs.
     pub(crate) connected: bool,
     /// Where the reaper's port is reached, while it is published.
@@ -59,11 +62,35 @@ pub(crate) struct Container {
 /// The ways to a container's port.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Published {
-    /// The engine's host's port under which it is published.
-    pub(crate) port: u16,
+    pub(crate) ports: Ports,
     /// The container's own address, where it has one: the way that is left when the process that serves
     /// the published port is gone.
     pub(crate) address: Option<IpAddr>,
+}
+
+/// The ports of the engine's host under which one of a container is published. They may differ, and under the one of
+/// one family somebody else's container may be published in the other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Ports {
+    pub(crate) v4: Option<u16>,
+    pub(crate) v6: Option<u16>,
+}
+
+impl Ports {
+    /// The port at an address of the engine's host.
+    pub(crate) fn at(self, address: IpAddr) -> Option<u16> {
+        if address.is_ipv4() { self.v4 } else { self.v6 }
+    }
+
+    /// One of them, for people, and for where they are the same.
+    pub(crate) fn any(self) -> Option<u16> {
+        self.v4.or(self.v6)
+    }
+
+    /// Whether the port depends on the family of the address.
+    pub(crate) fn differ(self) -> bool {
+        self.v4.is_some() && self.v6.is_some() && self.v4 != self.v6
+    }
 }
 
 /// Where a container is in its life.
@@ -86,6 +113,8 @@ pub(crate) enum Refusal {
     NoImage,
     /// The network is not on the engine.
     NoNetwork(Error),
+    /// The engine's socket is not where its host is said to have it.
+    NoSocket(Cause),
     /// Trying again may help.
     Passing(Error),
     /// Trying again will not help.
@@ -101,6 +130,8 @@ pub(crate) struct ContainerSpec {
     pub(crate) environment: Vec<String>,
     /// The engine's socket as its own host sees it.
     pub(crate) socket: String,
+    /// Whether somebody has said so, rather than that it is a guess.
+    pub(crate) socket_is_given: bool,
     pub(crate) network: String,
     /// Networks to join besides.
     pub(crate) further_networks: Vec<String>,

@@ -5,7 +5,7 @@
 //! must not wait for a thread to get a processor.
 
 use std::io;
-use std::net::{Shutdown, SocketAddr};
+use std::net::Shutdown;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedSender;
 
 use super::outcome;
-use crate::acquire::{encode, register_blocking};
+use crate::acquire::{Acquired, Way, encode};
 use crate::engine::Endpoint;
 use crate::error::{Error, Result};
 use crate::removal::Reaped;
@@ -40,21 +40,34 @@ pub(crate) struct Connection {
 #[derive(Debug)]
 pub(super) struct Line {
     pub(super) container: String,
+    /// How often the reaper has removed what its clients had made; none where it does not tell.
+    generation: Option<u32>,
     /// The thread's stream once more, to close it from elsewhere.
     socket: Socket,
-    pub(super) reaper: SocketAddr,
+    pub(super) way: Way,
     /// No handle is left, so an end of the stream is no loss.
     pub(super) released: bool,
 }
 
 impl Line {
-    pub(super) fn new(container: String, stream: &TcpStream) -> Result<Self> {
+    pub(super) fn new(acquired: &Acquired<TcpStream>) -> Result<Self> {
+        let stream = &acquired.stream;
         let ends = || Ok((SockRef::from(stream).try_clone()?, stream.peer_addr()?));
-        let (socket, reaper) = ends().map_err(|source: io::Error| Error::Engine {
+        let (socket, address) = ends().map_err(|source: io::Error| Error::Engine {
             operation: "hold the connection".into(),
             source: Arc::new(source),
         })?;
-        Ok(Self { container, socket, reaper, released: false })
+        let (expected, generation) = acquired.greeted.clone().unzip();
+        let (container, way) = (acquired.container.clone(), Way { address, expected });
+        Ok(Self { container, generation, socket, way, released: false })
+    }
+
+    /// What stands or falls with this reaper is told apart by this: the container, and how often it has removed things.
+    pub(super) fn mark(&self) -> String {
+        match self.generation {
+            None | Some(0) => self.container.clone(),
+            Some(generation) => format!("{}.{generation}", self.container),
+        }
     }
 }
 
@@ -73,6 +86,11 @@ impl Connection {
     /// The id of the container at the other end, which a restored connection changes.
     pub(crate) fn container(&self) -> String {
         lock(&self.line).container.clone()
+    }
+
+    /// What stands or falls with the reaper at the other end is told apart by this.
+    pub(crate) fn mark(&self) -> String {
+        lock(&self.line).mark()
     }
 
     /// Registers one more filter; returns when it was acknowledged.
@@ -98,10 +116,8 @@ impl Connection {
 
     /// Has what was created over this connection removed with the session after all.
     fn release(&self, filter: &Filter) -> io::Result<()> {
-        let reaper = lock(&self.line).reaper;
-        let stream = std::net::TcpStream::connect_timeout(&reaper, RELEASED_WITHIN)?;
-        stream.set_read_timeout(Some(RELEASED_WITHIN))?;
-        register_blocking(&stream, &encode(filter))
+        let way = lock(&self.line).way.clone();
+        way.register(&encode(filter), RELEASED_WITHIN).map(drop)
     }
 }
 

@@ -34,7 +34,6 @@ fn at_load() {
 mod unix {
     use std::fs::{File, OpenOptions, TryLockError};
     use std::io::{self, Read as _, Write as _};
-    use std::net::{SocketAddr, TcpStream};
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream;
     use std::os::unix::process::CommandExt as _;
@@ -43,7 +42,7 @@ mod unix {
     use std::time::Duration;
 
     use super::TASK;
-    use crate::acquire::{Plan, encode, register_blocking};
+    use crate::acquire::{Plan, Way, encode};
     use crate::platform::{self, Process};
     use crate::session::{SessionId, folder};
 
@@ -51,12 +50,7 @@ mod unix {
     const READY_WITHIN: Duration = Duration::from_secs(5);
 
     /// Leaves a keeper behind, unless the reaper has one; returns once it holds its connection.
-    pub(crate) fn leave(
-        plan: &Plan,
-        runner: &Process,
-        container: &str,
-        reaper: SocketAddr,
-    ) -> io::Result<()> {
+    pub(crate) fn leave(plan: &Plan, runner: &Process, container: &str, reaper: &Way) -> io::Result<()> {
         let session = &plan.session;
         let path = folder::folder()?.join(lock_name(session, container, reaper));
         let lock = folder::open(&path, OpenOptions::new().create(true).append(true))?;
@@ -86,9 +80,9 @@ mod unix {
 
     /// A file for each way to a reaper: the keeper of the last, or of a port that is not served any more, may
     /// not have noticed yet, and would still hold the lock.
-    fn lock_name(session: &SessionId, container: &str, reaper: SocketAddr) -> String {
+    fn lock_name(session: &SessionId, container: &str, reaper: &Way) -> String {
         let container: String = container.chars().take(12).collect();
-        format!("{session}-{container}-{}.keeper", reaper.port())
+        format!("{session}-{container}-{}.keeper", reaper.address.port())
     }
 
     /// The keeper's whole life.
@@ -104,11 +98,8 @@ mod unix {
         let (session, line, runner) = (next()?, next()?, next()?);
         let (started, reaper, path) = (next()?, next()?, next()?);
         platform::detach(c"reaper-keeper");
-        let reaper = reaper.parse().map_err(io::Error::other)?;
-        let stream = TcpStream::connect_timeout(&reaper, READY_WITHIN)?;
-        stream.set_read_timeout(Some(READY_WITHIN))?;
+        let stream = reaper.parse::<Way>()?.register(&format!("{line}\n"), READY_WITHIN)?;
         platform::keep_alive(&(&stream).into())?;
-        register_blocking(&stream, &format!("{line}\n"))?;
         ready()?;
         let runner = runner.parse().map_err(io::Error::other)?;
         platform::until_either_ends(runner, started, &stream);

@@ -88,6 +88,11 @@ impl Reaper {
         self.connection.as_deref().map(Connection::container)
     }
 
+    /// What is worth something only with this reaper is told apart by this; none where the reaper is switched off.
+    pub(crate) fn mark(&self) -> Option<String> {
+        self.connection.as_deref().map(Connection::mark)
+    }
+
     /// Has the reaper remove what matches this filter, too, such as a compose project.
     ///
     /// Blocks until the reaper has acknowledged it. The filter holds for the rest of the session.

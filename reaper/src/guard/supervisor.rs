@@ -21,7 +21,7 @@ use super::slots;
 use crate::acquire::{Acquired, Plan, WireError, acquire, register};
 use crate::engine::{BollardEngine, Endpoint, Place, discover, likely};
 use crate::error::{Error, Result};
-use crate::removal::{Orphans, Reaped, look, reap};
+use crate::removal::{Orphans, Reaped, Spared, look, reap};
 use crate::session::{Filter, KEEP, Owner, SessionId};
 use crate::settings::{Config, Keep};
 
@@ -125,7 +125,9 @@ impl Supervisor {
         let engine = BollardEngine::new(&endpoint);
         let mut plan = Plan { session: session.clone(), config, endpoint, runner: OnceCell::new() };
         let filters = vec![plan.filter()];
-        let Acquired { stream, container, created } = acquire(&engine, &plan, &filters).await?;
+        let acquired = acquire(&engine, &plan, &filters).await?;
+        let line = Arc::new(Mutex::new(Line::new(&acquired)?));
+        let Acquired { stream, container, created, .. } = acquired;
         if created {
             tracing::info!(%session, container, "reaper created");
         } else {
@@ -133,7 +135,6 @@ impl Supervisor {
         }
         // From here on its absence is a thing that passes.
         plan.endpoint.probed = true;
-        let line = Arc::new(Mutex::new(Line::new(container, &stream)?));
         let orphans = Orphans::default();
         let mut supervisor = Self { engine, plan, stream, created, filters, orphans, line };
         if created {
@@ -189,7 +190,7 @@ impl Supervisor {
             Err(WireError::Refused { answer }) => {
                 Err(Error::FilterRefused { filter: filter.to_string(), answer })
             }
-            Err(WireError::Broken(_)) => {
+            Err(WireError::Broken(_) | WireError::Foreign { .. }) => {
                 self.filters.push(filter);
                 self.restore().await
             }
@@ -200,16 +201,16 @@ impl Supervisor {
         let mut filters = self.filters.clone();
         // Whatever is to stay otherwise: this was asked for.
         filters.push(Filter::session(&self.plan.session));
-        reap(&self.plan.endpoint.place, &filters).await
+        reap(&self.plan.endpoint.place, &filters, Spared::WhatIsReapers).await
     }
 
     async fn restore(&mut self) -> Result<()> {
         let session = &self.plan.session;
         tracing::info!(%session, container = self.container(), "connection lost");
-        let Acquired { stream, container, created } =
-            acquire(&self.engine, &self.plan, &self.filters).await?;
+        let acquired = acquire(&self.engine, &self.plan, &self.filters).await?;
+        let mut next = Line::new(&acquired)?;
+        let Acquired { stream, container, created, .. } = acquired;
         tracing::info!(%session, container, created, "connection restored");
-        let mut next = Line::new(container, &stream)?;
         self.stream = stream;
         {
             let mut line = lock(&self.line);
@@ -227,9 +228,9 @@ impl Supervisor {
         if let Some(runner) = self.plan.runner() {
             let (container, reaper) = {
                 let line = lock(&self.line);
-                (line.container.clone(), line.reaper)
+                (line.container.clone(), line.way.clone())
             };
-            if let Err(error) = keeper::leave(&self.plan, runner, &container, reaper) {
+            if let Err(error) = keeper::leave(&self.plan, runner, &container, &reaper) {
                 let session = &self.plan.session;
                 tracing::warn!(%session, %error, "no keeper: a gap between tests may end the session's reaper");
             }

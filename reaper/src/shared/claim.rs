@@ -167,7 +167,7 @@ impl Claimant {
     }
 
     fn guarded(&self) -> Guarded {
-        Guarded { reaper: self.reaper.container_id(), boot: platform::boot() }
+        Guarded { reaper: self.reaper.mark(), boot: platform::boot() }
     }
 
     /// Waits for the lock until the deadline, and signs it.

@@ -31,7 +31,7 @@ pub(super) struct Entry {
 /// What a value's worth hangs on: with a reaper that is gone, what it guarded may be gone.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Guarded {
-    /// The id of the reaper container; none where the reaper is switched off.
+    /// The reaper container, and how often it has removed things; none where the reaper is switched off.
     pub(super) reaper: Option<String>,
     pub(super) boot: String,
 }

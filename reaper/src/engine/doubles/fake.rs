@@ -6,11 +6,11 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 
-use crate::engine::{Container, ContainerSpec, Engine, Published, Refusal, State};
+use crate::engine::{Container, ContainerSpec, Engine, Ports, Published, Refusal, State};
 use crate::error::{Error, Result};
 use crate::session::REAPER;
 
@@ -25,6 +25,7 @@ pub(crate) enum Answer {
     Refuses,
     Closes,
     Silent,
+    /// These lines, each when it was told something.
     Says(&'static str),
 }
 
@@ -60,6 +61,10 @@ pub(crate) struct World {
     pub(crate) on_dial: VecDeque<Answer>,
     /// The container's fate at the moment of a dial.
     pub(crate) after_dial: VecDeque<Event>,
+    /// Whether each dial was allowed to lead to somebody else.
+    pub(crate) provable: Vec<bool>,
+    /// Every line that whoever answers was told.
+    pub(crate) told: Arc<Mutex<Vec<String>>>,
     pub(crate) platform: Option<(&'static str, &'static str)>,
 }
 
@@ -85,9 +90,14 @@ pub(crate) fn reaper(id: &str, state: State) -> Container {
         image: "ryuk".into(),
         state,
         labels: HashMap::from([(REAPER.into(), "true".into())]),
+        environment: Vec::new(),
         connected: true,
-        published: (state == State::Running).then_some(Published { port: PORT, address: None }),
+        published: (state == State::Running).then(published),
     }
+}
+
+fn published() -> Published {
+    Published { ports: Ports { v4: Some(PORT), v6: None }, address: None }
 }
 
 pub(crate) fn failure() -> Error {
@@ -203,27 +213,33 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
-    async fn dial(&self, _reaper: &Published) -> io::Result<DuplexStream> {
+    async fn dial(&self, _reaper: &Published, is_provable: bool) -> io::Result<DuplexStream> {
+        let told = Arc::clone(&self.0.borrow().told);
         let answer = {
             let mut world = self.0.borrow_mut();
             world.requests.push("dial");
+            world.provable.push(is_provable);
             let event = world.after_dial.pop_front();
             let _ = world.apply(event);
             world.on_dial.pop_front().unwrap_or(Answer::Says("ACK\n"))
         };
-        let (client, mut server) = tokio::io::duplex(4096);
+        let (client, server) = tokio::io::duplex(4096);
         match answer {
             Answer::Refuses => return Err(io::ErrorKind::ConnectionRefused.into()),
             Answer::Closes => drop(server),
             Answer::Silent | Answer::Says(_) => {
                 tokio::spawn(async move {
-                    while server.read_u8().await.is_ok_and(|byte| byte != b'\n') {}
-                    match answer {
-                        Answer::Says(line) => drop(server.write_all(line.as_bytes()).await),
-                        _ => std::future::pending().await,
-                    }
+                    let mut server = BufReader::new(server);
+                    let says = if let Answer::Says(says) = answer { says } else { "" };
+                    let mut says = says.split_inclusive('\n');
+                    let mut line = String::new();
                     // Held open, as a reaper would, until the client goes.
-                    let _ = server.read_u8().await;
+                    while server.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+                        told.lock().expect("nobody panics").push(std::mem::take(&mut line));
+                        if let Some(answer) = says.next() {
+                            let _ = server.write_all(answer.as_bytes()).await;
+                        }
+                    }
                 });
             }
         }

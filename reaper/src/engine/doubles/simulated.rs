@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::fake::{failure, reaper};
 use super::world::{MOST_EVENTS, Operation, SimulatedEngine, Trouble};
-use crate::engine::{Container, ContainerSpec, Engine, Published, Refusal, State};
+use crate::engine::{Container, ContainerSpec, Engine, Ports, Published, Refusal, State};
 use crate::error::Result;
 
 /// How much longer than usual a stalled request takes.
@@ -76,7 +76,10 @@ impl SimulatedEngine {
                 one.container = reaper(id, State::Running);
                 // A new one each time, as an engine gives them out.
                 let port = id.trim_start_matches("container-").parse().ok();
-                one.container.published = port.map(|port| Published { port, address: None });
+                one.container.published = port.map(|port| {
+                    let ports = Ports { v4: Some(port), v6: None };
+                    Published { ports, address: None }
+                });
                 Ok(true)
             }
         })?;
@@ -174,7 +177,7 @@ impl Engine for SimulatedEngine {
         Ok(())
     }
 
-    async fn dial(&self, reaper: &Published) -> io::Result<DuplexStream> {
+    async fn dial(&self, reaper: &Published, _is_provable: bool) -> io::Result<DuplexStream> {
         self.pause().await;
         self.note("dial");
         let trouble = self.world(|world| world.trouble(Operation::Dial));

@@ -8,6 +8,7 @@
 
 use std::collections::BTreeMap;
 use std::future::Future;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -15,6 +16,7 @@ use serde_json::Value;
 
 use super::difference::differences;
 use crate::engine::Endpoint;
+use crate::engine::Ports;
 use crate::engine::published;
 use crate::engine::work;
 use crate::error::{Error, Result};
@@ -122,7 +124,20 @@ pub(crate) async fn look_at(engine: &Endpoint, id: &str) -> Result<Option<Shared
         operation: "look at a shared container".into(),
         source: Arc::new(error),
     })?;
-    Ok(found.map(|ports| SharedContainer { id: id.into(), host: engine.host.clone(), ports }))
+    let Some(found) = found else { return Ok(None) };
+    let mut host = engine.host.clone();
+    if found.values().any(|ports| ports.differ()) {
+        // Then a name that has addresses of both families leads to one port or the other.
+        host = resolved(&host).await.map_or(host, |address| address.to_string());
+    }
+    let address = host.parse::<IpAddr>().ok();
+    let port = |ports: Ports| address.and_then(|address| ports.at(address)).or(ports.any());
+    let ports = found.into_iter().filter_map(|(name, ports)| Some((name, port(ports)?))).collect();
+    Ok(Some(SharedContainer { id: id.into(), host, ports }))
+}
+
+async fn resolved(host: &str) -> Option<IpAddr> {
+    tokio::net::lookup_host((host, 0)).await.ok()?.next().map(|address| address.ip())
 }
 
 #[cfg(test)]

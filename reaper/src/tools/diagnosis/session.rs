@@ -15,12 +15,12 @@ use crate::acquire::acquire;
 use crate::engine::Endpoint;
 use crate::engine::create_volume;
 use crate::engine::{BollardEngine, Container, ContainerSpec, Engine as _, Refusal, State};
-use crate::engine::{Inventory as _, Kind, Removal, Resource};
+use crate::engine::{Inventory as _, Kind, Removal, Resource, Sought};
 use crate::error::{Error, Result};
-use crate::removal::reap;
+use crate::removal::{Spared, reap};
 use crate::session::Owner;
 use crate::session::{self, SessionId};
-use crate::session::{Labels, RYUK, SESSION};
+use crate::session::{Labels, RYUK};
 use crate::settings::{Config, Found, Keep};
 
 /// The reaper waits a second, and removes in a moment; the rest is for a slow engine.
@@ -78,7 +78,8 @@ impl<T: FnMut(Told)> Examination<T> {
             (_, Some(container)) => {
                 self.good("reaper", format!("the container {} runs", plan.name()));
                 let host = &plan.endpoint.host;
-                let port = container.published.map_or_else(String::new, |at| format!(":{}", at.port));
+                let port = container.published.and_then(|at| at.ports.any());
+                let port = port.map_or_else(String::new, |port| format!(":{port}"));
                 let text = format!("{host}{port} cannot be dialled: {}", error.report());
                 let advice = "have the firewall let connections to the engine's published ports through, or say where \
                               they are reached with TESTCONTAINERS_HOST_OVERRIDE";
@@ -193,6 +194,9 @@ async fn create(engine: &BollardEngine, plan: &Plan) -> Result<()> {
         Err(Refusal::NoNetwork(error) | Refusal::Passing(error) | Refusal::Final(error)) => {
             return Err(error);
         }
+        Err(Refusal::NoSocket(source)) => {
+            return Err(Error::Engine { operation: "create a container".into(), source });
+        }
         Err(Refusal::NameTaken) => return Err(refused("the name of the container is taken")),
         Err(Refusal::NoImage) => return Err(refused("the reaper's image is gone")),
     }
@@ -214,7 +218,7 @@ struct Left {
 async fn left(plan: &Plan) -> Result<Left, String> {
     let mut left = Left { things: Vec::new(), reaper: false };
     for kind in Kind::ALL {
-        let found = plan.endpoint.place.list(kind, &[format!("{SESSION}={}", plan.session)]).await;
+        let found = plan.endpoint.place.list(kind, Sought::AnyOf(&[plan.filter()])).await;
         let found = found.map_err(|error| format!("the list of {kind}s: {error}"))?;
         left.reaper |= found.iter().any(Resource::is_reaper);
         left.things.extend(found.into_iter().map(|found| format!("{kind} {}", found.name)));
@@ -224,8 +228,8 @@ async fn left(plan: &Plan) -> Result<Left, String> {
 
 async fn clear(plan: &Plan) -> Result<()> {
     let place = &plan.endpoint.place;
-    let reapers = place.list(Kind::Container, &[format!("{SESSION}={}", plan.session)]).await;
-    reap(place, &[plan.filter()]).await?;
+    let reapers = place.list(Kind::Container, Sought::AnyOf(&[plan.filter()])).await;
+    reap(place, &[plan.filter()], Spared::Reapers).await?;
     for reaper in reapers.unwrap_or_default().iter().filter(|found| found.is_reaper()) {
         if let Removal::Failed(error) = place.remove(Kind::Container, &reaper.id).await {
             let source = Arc::new(error);

@@ -1,0 +1,105 @@
+//! The way to a session's reaper, for those who have no runtime: where it was reached, and what it has to say there.
+
+use std::fmt;
+use std::io;
+use std::net::{SocketAddr, TcpStream};
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::proof::Expected;
+use super::wire;
+
+/// Where a reaper was reached, and how it is known again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Way {
+    pub(crate) address: SocketAddr,
+    /// None where it is not greeted.
+    pub(crate) expected: Option<Expected>,
+}
+
+impl Way {
+    /// Connects, and returns once the filter's line was acknowledged by this reaper and no other.
+    pub(crate) fn register(&self, line: &str, within: Duration) -> io::Result<TcpStream> {
+        let stream = TcpStream::connect_timeout(&self.address, within)?;
+        stream.set_read_timeout(Some(within))?;
+        if let Some(expected) = &self.expected {
+            let answer = wire::say_blocking(&stream, &super::hello::greeting())?;
+            if expected.generation(&answer).is_none() {
+                return Err(io::Error::other(format!(
+                    "another reaper answers at {}: {answer:?}",
+                    self.address
+                )));
+            }
+        }
+        match wire::say_blocking(&stream, line)?.as_str() {
+            "ACK" => Ok(stream),
+            answer => Err(io::Error::other(format!("the reaper answered {answer:?}"))),
+        }
+    }
+}
+
+/// On one line: the address, and the word that is expected.
+impl fmt::Display for Way {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}", self.address)?;
+        self.expected.as_ref().map_or(Ok(()), |expected| write!(formatter, " {}", expected.word()))
+    }
+}
+
+impl FromStr for Way {
+    type Err = io::Error;
+
+    fn from_str(text: &str) -> io::Result<Self> {
+        let (address, word) =
+            text.split_once(' ').map_or((text, None), |(address, word)| (address, Some(word)));
+        let expected = match word {
+            Some(word) => Some(Expected::from_word(word).ok_or(io::ErrorKind::InvalidInput)?),
+            None => None,
+        };
+        Ok(Self { address: address.parse().map_err(io::Error::other)?, expected })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// What becomes of registering where these are the answers, and what was said there.
+    fn registered(word: &str, answers: &'static [&'static str]) -> (io::Result<()>, Vec<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = std::thread::spawn(move || {
+            let (stream, _) = listener.accept().unwrap();
+            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+            let mut said = Vec::new();
+            for answer in answers {
+                said.extend(lines.next().and_then(Result::ok));
+                (&stream).write_all(format!("{answer}\n").as_bytes()).unwrap();
+            }
+            said.extend(lines.map_while(Result::ok));
+            said
+        });
+        let way: Way = format!("{address}{word}").parse().unwrap();
+        assert_eq!(way.to_string(), format!("{address}{word}"));
+        let outcome = way.register("label=a=b\n", Duration::from_secs(60)).map(drop);
+        (outcome, server.join().unwrap())
+    }
+
+    #[test]
+    fn nothing_is_registered_with_another_reaper() {
+        let (outcome, said) = registered(" 5eed", &["HELLO 1 5eed 0", "ACK"]);
+        outcome.unwrap();
+        assert_eq!(said, ["%hello 1", "label=a=b"]);
+        for others in [&["ACK"][..], &["HELLO 1 other 0"], &["HELLO 1 - 0"]] {
+            let (outcome, said) = registered(" 5eed", others);
+            assert!(outcome.unwrap_err().to_string().contains("another reaper"), "{others:?}");
+            assert_eq!(said, ["%hello 1"], "{others:?}");
+        }
+        let (outcome, said) = registered("", &["ACK"]);
+        outcome.unwrap();
+        assert_eq!(said, ["label=a=b"]);
+    }
+}
