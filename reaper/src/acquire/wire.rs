@@ -16,6 +16,12 @@ use crate::session::Filter;
 /// No answer of any Ryuk comes near; what is longer is not Ryuk.
 const LONGEST_ANSWER: usize = 4096;
 
+/// Asks for the number of the session's other clients, and how the answer begins.
+#[cfg(feature = "cli")]
+const ASK_CLIENTS: &str = "%clients\n";
+#[cfg(feature = "cli")]
+const CLIENTS: &str = "CLIENTS ";
+
 /// How the embedded server's word to a client that it has removed things under ends.
 const GREET_AGAIN: &str = "greet again";
 
@@ -57,6 +63,19 @@ where
     stream.flush().await?;
     let answer = read_line(stream).await?;
     expected.generation(&answer).ok_or(WireError::Foreign { answer })
+}
+
+/// Asks how many others the reaper counts as the session's clients.
+#[cfg(feature = "cli")]
+pub(crate) async fn count_clients<S>(stream: &mut S) -> io::Result<u32>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(ASK_CLIENTS.as_bytes()).await?;
+    stream.flush().await?;
+    let answer = read_line(stream).await?;
+    let count = answer.strip_prefix(CLIENTS).and_then(|count| count.parse().ok());
+    count.ok_or_else(|| io::Error::other(format!("the reaper answered {answer:?}")))
 }
 
 /// Says a line over a blocking stream and gives the answer, for who has no runtime.
@@ -130,6 +149,18 @@ mod tests {
     async fn an_error_line_is_a_refusal() {
         let (result, _) = answer(b"ERROR no such key\r\n").await;
         assert!(matches!(result, Err(WireError::Refused { answer }) if answer == "ERROR no such key"));
+    }
+
+    #[cfg(feature = "cli")]
+    #[tokio::test]
+    async fn clients_are_counted_where_the_reaper_tells() {
+        for (reply, expected) in [("CLIENTS 2\n", Some(2)), ("ACK\n", None), ("ERROR no\n", None), ("", None)]
+        {
+            let (mut client, mut server) = tokio::io::duplex(8192);
+            server.write_all(reply.as_bytes()).await.unwrap();
+            server.shutdown().await.unwrap();
+            assert_eq!(count_clients(&mut client).await.ok(), expected, "{reply}");
+        }
     }
 
     #[tokio::test]

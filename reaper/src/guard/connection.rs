@@ -13,6 +13,7 @@ use socket2::{SockRef, Socket};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::filters::SessionFilters;
 use super::outcome;
 use crate::acquire::{Acquired, Way, encode};
 use crate::engine::Endpoint;
@@ -32,6 +33,8 @@ pub(crate) struct Connection {
     pub(crate) engine: Endpoint,
     pub(super) line: Arc<Mutex<Line>>,
     pub(super) requests: UnboundedSender<Request>,
+    /// What the session's processes have registered.
+    pub(super) filters: SessionFilters,
     /// With `REAPER_KEEP=on-failure`: what is created over this connection, registered if all goes well.
     pub(super) passing: Option<Filter>,
 }
@@ -77,6 +80,9 @@ pub(super) enum Request {
     Also(Filter, Answer<()>),
     /// The removing of everything that this process registered.
     Reap(Answer<Reaped>),
+    /// How many others hold the session; none where the reaper does not tell.
+    #[cfg(feature = "cli")]
+    Others(Answer<Option<u32>>),
 }
 
 /// Called with the outcome.
@@ -105,6 +111,12 @@ impl Connection {
         self.ask(Request::Reap(answer))
     }
 
+    /// Has the reaper asked how many others hold the session.
+    #[cfg(feature = "cli")]
+    pub(crate) fn others(&self, answer: Answer<Option<u32>>) -> Result<()> {
+        self.ask(Request::Others(answer))
+    }
+
     /// What marks a resource as one that stays, where this connection's do.
     pub(crate) fn keep_mark(&self) -> Option<&str> {
         self.passing.as_ref()?.labels().find(|(key, _)| *key == KEEP).map(|(_, mark)| mark)
@@ -116,7 +128,11 @@ impl Connection {
 
     /// Has what was created over this connection removed with the session after all.
     fn release(&self, filter: &Filter) -> io::Result<()> {
-        let way = lock(&self.line).way.clone();
+        let (way, reaper) = {
+            let line = lock(&self.line);
+            (line.way.clone(), line.mark())
+        };
+        self.filters.note(&reaper, std::slice::from_ref(filter));
         way.register(&encode(filter), RELEASED_WITHIN).map(drop)
     }
 }

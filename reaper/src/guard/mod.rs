@@ -2,7 +2,9 @@
 //! Knows how to acquire and to remove.
 
 mod connection;
+mod filters;
 mod keeper;
+mod kept;
 mod outcome;
 mod reaper;
 mod slots;

@@ -5,11 +5,11 @@ use std::sync::{Arc, Once, OnceLock, mpsc};
 use std::time::Duration;
 
 use super::connection::{Answer, Connection};
-use super::{slots, supervisor};
+use super::{kept, slots, supervisor};
 use crate::engine::{Endpoint, discover};
 use crate::error::Result;
 use crate::removal::Reaped;
-use crate::session::{self, Filter, Labels, Owner, SESSION, SessionId, folder};
+use crate::session::{self, Filter, Labels, Owner, SessionId, folder};
 use crate::settings::{Config, Found, Keep, Run, usable};
 
 /// Keeps the session's reaper waiting: while one is alive, nothing of the session is removed.
@@ -93,9 +93,22 @@ impl Reaper {
         self.connection.as_deref().map(Connection::mark)
     }
 
+    /// How many others hold the session, as its reaper counts them; none where it does not tell.
+    #[cfg(feature = "cli")]
+    pub(crate) fn others(&self) -> Result<Option<u32>> {
+        let Some(connection) = &self.connection else { return Ok(None) };
+        let (sender, receiver) = mpsc::sync_channel(1);
+        connection.others(Box::new(move |outcome| drop(sender.send(outcome))))?;
+        receiver.recv().unwrap_or_else(|_| Err(panicked()))
+    }
+
     /// Has the reaper remove what matches this filter, too, such as a compose project.
     ///
-    /// Blocks until the reaper has acknowledged it. The filter holds for the rest of the session.
+    /// Blocks until the reaper has acknowledged it. The filter holds for the rest of the session, also where this process
+    /// has ended and the reaper has to be replaced: it is written down in the session's folder among the user's temporary
+    /// files. Where that cannot be used, or another machine makes the next reaper, the filter holds as long as this
+    /// process or this reaper. The same for a session that has a name and no keeper, if its reaper is lost while none
+    /// of its processes is connected.
     ///
     /// # Errors
     ///
@@ -275,9 +288,7 @@ impl Builder {
             answer(Ok(Reaper::with(session, Arc::new(config), None)));
             return Ok(());
         }
-        if config.keep != Keep::Nothing {
-            announce_kept(&session, config.keep);
-        }
+        kept::announce(&session, &config);
         let (named, settings) = (session.clone(), Arc::new(config.clone()));
         let waiter = move |outcome: Result<Arc<Connection>>| {
             answer(outcome.map(|connection| Reaper::with(named, settings, Some(connection))));
@@ -304,22 +315,6 @@ impl Builder {
         config.pass_built("RYUK_RECONNECTION_TIMEOUT", "with_reconnection_timeout", reconnection)?;
         Ok(config)
     }
-}
-
-/// Whoever asked for something to stay has to know how to get rid of it. Said beforehand: a test that is
-/// killed says nothing afterwards, and runners show the output of those that fail.
-fn announce_kept(session: &SessionId, keep: Keep) {
-    static ANNOUNCED: Once = Once::new();
-    let what = match keep {
-        Keep::Always => "what these tests create stays",
-        Keep::OnFailure | Keep::Nothing => "what these tests create stays if one of them fails",
-    };
-    ANNOUNCED.call_once(|| {
-        eprintln!(
-            "note: {what} (REAPER_KEEP); remove it with `docker rm -fv $(docker ps -aqf label={SESSION}={session})`, \
-             or all that ended runs have kept by a run with REAPER_SWEEP=all"
-        );
-    });
 }
 
 /// Whoever switched the reaper off has to know what that means.

@@ -15,9 +15,12 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 use super::connection::{Connection, Line, Request, lock};
+use super::filters::SessionFilters;
 #[cfg(unix)]
 use super::keeper;
 use super::slots;
+#[cfg(feature = "cli")]
+use crate::acquire::count_clients;
 use crate::acquire::{Acquired, Plan, WireError, acquire, register};
 use crate::engine::{BollardEngine, Endpoint, Place, discover, likely};
 use crate::error::{Error, Result};
@@ -52,6 +55,7 @@ fn hold(session: SessionId, config: Config) {
             engine: supervisor.plan.endpoint.clone(),
             line: Arc::clone(&supervisor.line),
             requests,
+            filters: supervisor.session_filters(),
             passing: passing(&supervisor.plan),
         });
         // The first test of a session may be over before a keeper is there, so it waits. For the others
@@ -137,6 +141,7 @@ impl Supervisor {
         plan.endpoint.probed = true;
         let orphans = Orphans::default();
         let mut supervisor = Self { engine, plan, stream, created, filters, orphans, line };
+        supervisor.tell_of_others(None).await;
         if created {
             supervisor.look_for_orphans().await;
         }
@@ -158,6 +163,30 @@ impl Supervisor {
         }
     }
 
+    fn session_filters(&self) -> SessionFilters {
+        let Plan { session, config, .. } = &self.plan;
+        let runner = Owner::of(session, config).runner;
+        SessionFilters { session: session.clone(), runner, is_kept: self.plan.runner().is_some() }
+    }
+
+    /// Tells the reaper what processes of the session that may have ended have registered with the ones before it.
+    async fn tell_of_others(&mut self, lost: Option<&str>) {
+        let (filters, reaper) = (self.session_filters(), lock(&self.line).mark());
+        for filter in filters.untold(&reaper, lost) {
+            match register(&mut self.stream, &filter).await {
+                Ok(()) => {
+                    filters.note(&reaper, std::slice::from_ref(&filter));
+                    tracing::info!(session = %self.plan.session, %filter, "registered for a process before this one");
+                }
+                Err(WireError::Refused { answer }) => {
+                    tracing::warn!(session = %self.plan.session, %filter, answer, "the reaper refused what others registered");
+                }
+                // The end of the stream is seen next, and then all of it is said to the next reaper.
+                Err(WireError::Broken(_) | WireError::Foreign { .. }) => return,
+            }
+        }
+    }
+
     async fn run(mut self, requested: &mut UnboundedReceiver<Request>) {
         let mut byte = [0];
         loop {
@@ -165,6 +194,8 @@ impl Supervisor {
                 request = requested.recv() => match request {
                     Some(Request::Also(filter, answer)) => answer(self.also(filter).await),
                     Some(Request::Reap(answer)) => answer(self.reap().await),
+                    #[cfg(feature = "cli")]
+                    Some(Request::Others(answer)) => answer(Ok(self.others().await)),
                     // The last handle is gone; dropping the stream is what the reaper waits for.
                     None => return,
                 },
@@ -181,7 +212,18 @@ impl Supervisor {
         }
     }
 
+    /// How many others the reaper counts; none where it does not tell.
+    #[cfg(feature = "cli")]
+    async fn others(&mut self) -> Option<u32> {
+        // Only whoever was greeted knows the word.
+        lock(&self.line).way.expected.as_ref()?;
+        count_clients(&mut self.stream).await.ok()
+    }
+
     async fn also(&mut self, filter: Filter) -> Result<()> {
+        // Before it is registered: a reaper that is made from then on is told of it, whatever becomes of this process.
+        let reaper = lock(&self.line).mark();
+        self.session_filters().note(&reaper, std::slice::from_ref(&filter));
         match register(&mut self.stream, &filter).await {
             Ok(()) => {
                 self.filters.push(filter);
@@ -208,6 +250,7 @@ impl Supervisor {
         let session = &self.plan.session;
         tracing::info!(%session, container = self.container(), "connection lost");
         let acquired = acquire(&self.engine, &self.plan, &self.filters).await?;
+        let lost = lock(&self.line).mark();
         let mut next = Line::new(&acquired)?;
         let Acquired { stream, container, created, .. } = acquired;
         tracing::info!(%session, container, created, "connection restored");
@@ -217,6 +260,7 @@ impl Supervisor {
             next.released = line.released;
             *line = next;
         }
+        self.tell_of_others(Some(&lost)).await;
         // The last one has gone with the connection that it held, or is about to.
         self.leave_keeper();
         Ok(())

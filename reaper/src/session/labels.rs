@@ -182,6 +182,12 @@ impl Filter {
         Self { labels: vec![(SESSION.into(), session.into()), (key.into(), value.into())] }
     }
 
+    /// One that was written down; none where that was not by us.
+    pub(crate) fn noted(labels: Vec<(String, String)>) -> Option<Self> {
+        let are_usable = labels.iter().all(|(key, value)| !key.is_empty() && !value.is_empty());
+        (are_usable && !labels.is_empty()).then_some(Self { labels })
+    }
+
     /// Whether a resource with these labels is one that the reaper would remove for it.
     pub(crate) fn matches(&self, labels: &HashMap<String, String>) -> bool {
         self.labels.iter().all(|(key, value)| labels.get(key) == Some(value))

@@ -7,6 +7,7 @@
 use std::io;
 use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::engine::{Inventory as _, Kind, Place, wait, work};
 use crate::error::{Error, Result};
@@ -28,7 +29,26 @@ pub struct Runner {
     keeps: bool,
     /// What [`Runner::also`] was given.
     also: Mutex<Vec<Filter>>,
+    /// The session's id is this runner's own, so nobody knows it but what it has started.
+    is_fresh: bool,
 }
+
+/// How a session was ended by its runner.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum End {
+    /// This was left of it, and is gone.
+    Removed(Vec<Resource>),
+    /// Nothing was removed, since others hold the session, or may: its reaper does so when the last of them has gone.
+    LeftToReaper {
+        /// How many others hold it; none where the reaper does not tell.
+        others: Option<u32>,
+    },
+}
+
+/// For the reaper to see that what the command had started has ended.
+const GONE_WITHIN: Duration = Duration::from_secs(1);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Runner {
     /// Begins a session: of this id, else the one that `TESTCONTAINERS_SESSION_ID` names, else a new one. Blocks until
@@ -42,6 +62,7 @@ impl Runner {
     /// As for [`Reaper::acquire`], and [`crate::Error::Setting`] for an id that is none.
     pub fn begin(session: Option<&str>) -> Result<Self> {
         let config = Config::load()?;
+        let is_named = session.is_some();
         let session = match session {
             Some(id) => {
                 let (name, origin) = ("--session".to_owned(), "the command line".to_owned());
@@ -50,6 +71,7 @@ impl Runner {
             None if config.session_id.is_some() => session::resolve(&config)?,
             None => SessionId::fresh(),
         };
+        let is_fresh = !is_named && config.session_id.is_none();
         let outer = config.run.filter(|run| run.session == session.as_str());
         let outer = outer.filter(|run| owner_lives(&run.runner) == Some(true));
         let nested = outer.is_some();
@@ -57,7 +79,7 @@ impl Runner {
         let run = outer.or_else(this);
         let reaper = Reaper::builder().with_session_id(session.as_str()).with_run(run.clone()).acquire()?;
         let keeps = config.keep != Keep::Nothing;
-        Ok(Self { reaper, run, nested, keeps, also: Mutex::default() })
+        Ok(Self { reaper, run, nested, keeps, also: Mutex::default(), is_fresh })
     }
 
     /// The guard that holds the session.
@@ -121,17 +143,34 @@ impl Runner {
 
     /// Ends the session: removes at once what is left of it, and says what that was.
     ///
-    /// Nothing is removed where another runner is around this one in the same session, which will do it, nor where
-    /// `REAPER_KEEP` says that something is to stay: then the reaper removes the rest.
+    /// Nothing is removed where others hold the session, such as another runner that was given the same id, or where
+    /// they may and the reaper does not tell: then it is left to the reaper. Nor where another runner is around this one
+    /// in the same session, which will do it, or where `REAPER_KEEP` says that something is to stay.
     ///
     /// # Errors
     ///
     /// As for [`Reaper::reap_now`]; the reaper tries again.
-    pub fn end(self) -> Result<Vec<Resource>> {
+    pub fn end(self) -> Result<End> {
         if self.nested || self.keeps {
-            return Ok(Vec::new());
+            return Ok(End::Removed(Vec::new()));
         }
-        self.reaper.reap_now().map(sessions::resources)
+        match self.others()? {
+            Some(0) => {}
+            None if self.is_fresh => {}
+            others => return Ok(End::LeftToReaper { others }),
+        }
+        self.reaper.reap_now().map(|reaped| End::Removed(sessions::resources(reaped)))
+    }
+
+    /// How many others hold the session, once those have gone that are about to.
+    fn others(&self) -> Result<Option<u32>> {
+        let began = Instant::now();
+        loop {
+            match self.reaper.others()? {
+                Some(count) if count > 0 && began.elapsed() < GONE_WITHIN => std::thread::sleep(LOOK_AGAIN),
+                others => return Ok(others),
+            }
+        }
     }
 }
 

@@ -5,11 +5,11 @@
 use std::io;
 use std::process::{Command, ExitCode, ExitStatus};
 
-use reaper::runner::Runner;
+use reaper::runner::{End, Runner};
 use reaper::{Error, Filter};
 
 use crate::arguments::Run;
-use crate::terminal::{counted, lines, say};
+use crate::terminal::{counted, lines, plural, say};
 
 /// The wrapper itself failed, as for `env`, `timeout` and `docker run`.
 const NO_SESSION: u8 = 125;
@@ -35,12 +35,23 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
     for filter in runner.unmatched().unwrap_or_default() {
         say(&format!("nothing carries the label {filter} of --also, so nothing was removed for it"));
     }
+    let session = runner.reaper().session().clone();
     match runner.end() {
-        Ok(removed) if removed.is_empty() => {}
-        Ok(removed) => {
+        Ok(End::Removed(removed)) if removed.is_empty() => {}
+        Ok(End::Removed(removed)) => {
             let (counts, lines) = (counted(&removed), lines(&removed));
             say(&format!("removed what `{program}` left, {counts}:\n{}", lines.trim_end()));
         }
+        Ok(End::LeftToReaper { others }) => {
+            let who = match others {
+                Some(count) => {
+                    format!("{} still {} session {session}", plural(usize::try_from(count).unwrap_or(usize::MAX), "other"), hold(count))
+                }
+                None => format!("its reaper does not tell whether others hold session {session}"),
+            };
+            say(&format!("{who}, so what `{program}` left is removed when nobody holds it any more"));
+        }
+        Ok(_) => {}
         Err(error) => say(&error.report()),
     }
     match outcome {
@@ -58,6 +69,10 @@ fn begin(arguments: &Run) -> Result<Runner, Error> {
         runner.also(Filter::label(key, value)?)?;
     }
     Ok(runner)
+}
+
+fn hold(count: u32) -> &'static str {
+    if count == 1 { "holds" } else { "hold" }
 }
 
 /// As a shell has it in `$?`.

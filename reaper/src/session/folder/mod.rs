@@ -1,8 +1,10 @@
 //! What this user's processes keep on this machine: a folder of the user's own, and in it one for each session.
 
+mod filters;
 mod private;
 mod session_folder;
 
+pub(crate) use self::filters::{note, untold};
 pub(crate) use self::private::{folder, open, read, replace};
 #[cfg(unix)]
 pub(crate) use self::session_folder::remove;

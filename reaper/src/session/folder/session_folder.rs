@@ -56,7 +56,7 @@ struct Evidence {
 impl SessionFolder {
     /// Finds or makes the session's folder in this user's. Whoever makes one sweeps those of old sessions.
     pub(crate) fn join(root: &Path, session: &str, runner: Option<&str>) -> io::Result<Self> {
-        let path = folder(root, session);
+        let path = path_of(root, session);
         for _ in 0..ATTEMPTS {
             let made = make_private(&path).or_else(retry_if_gone)?;
             let mut options = File::options();
@@ -122,12 +122,12 @@ impl Evidence {
 /// Removes what a session has kept, unless somebody is still there. For the keeper, when the runner has ended.
 #[cfg(unix)]
 pub(crate) fn remove(root: &Path, session: &str) -> io::Result<()> {
-    remove_if(&folder(root, session), |_| true)
+    remove_if(&path_of(root, session), |_| true)
 }
 
 /// Has a session make its values anew: what they stood for is gone.
 pub(crate) fn forget_values(root: &Path, session: &str) -> io::Result<()> {
-    let entries = match std::fs::read_dir(folder(root, session)) {
+    let entries = match std::fs::read_dir(path_of(root, session)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries?,
     };
@@ -185,7 +185,8 @@ fn remove_if(folder: &Path, over: impl FnOnce(&File) -> bool) -> io::Result<()> 
     std::fs::remove_dir(folder)
 }
 
-fn folder(root: &Path, session: &str) -> PathBuf {
+/// Where the folder of a session lies.
+pub(super) fn path_of(root: &Path, session: &str) -> PathBuf {
     root.join(format!("{session}{SUFFIX}"))
 }
 
@@ -350,7 +351,7 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let joined = SessionFolder::join(root.path(), "..", None).unwrap();
         assert_eq!(joined.path.parent(), Some(root.path()));
-        std::os::unix::fs::symlink(root.path(), folder(root.path(), "link")).unwrap();
+        std::os::unix::fs::symlink(root.path(), path_of(root.path(), "link")).unwrap();
         SessionFolder::join(root.path(), "link", None).unwrap_err();
     }
 }
