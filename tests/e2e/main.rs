@@ -11,6 +11,7 @@ mod crowd;
 mod ends;
 mod keep;
 mod keeper;
+mod kept_by_hand;
 mod reap_now;
 mod refusals;
 mod runs;

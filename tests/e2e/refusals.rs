@@ -7,6 +7,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use reaper_tests::engine;
+use reaper_tests::proxy::{Decision, Proxy};
 use reaper_tests::suite::{Run, succeeded, text};
 use serde_json::{Value, json};
 
@@ -346,4 +347,74 @@ fn a_disabled_reaper_makes_guards_inert_and_warns_once() {
     let text = text(&output);
     assert!(output.status.success(), "{text}");
     assert_eq!(text.matches("the reaper is switched off").count(), 1, "{text}");
+}
+
+/// A folder in its place would keep an engine that listens there from starting again.
+#[test]
+fn a_socket_that_the_engines_host_does_not_have_is_named_and_no_folder_is_made_of_it() {
+    let run = Run::new();
+    let (name, nowhere) = ("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", run.file("nowhere.sock"));
+    let mut command = attaches(&run);
+    command.env("TESTCONTAINERS_SESSION_ID", format!("no-socket-{}", std::process::id()));
+    let path = nowhere.display().to_string();
+    let origin = format!("no socket at {path} ({name} from the environment)");
+    fails_with(command.env(name, &nowhere), &[&origin, "bind source path does not exist", name]);
+    assert!(!nowhere.exists(), "{nowhere:?} was made");
+    // What the message says to do.
+    let output = command.env(name, engine::SOCKET).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+}
+
+/// Podman makes the folder whatever it is asked for, and says where its own socket is.
+#[test]
+fn podman_is_asked_where_its_socket_is_before_it_makes_a_folder_elsewhere() {
+    let run = Run::new();
+    let podman = || {
+        Proxy::new(|request| match request.is("GET", "/libpod/info") {
+            true => Decision::Answer(
+                json!({"host": {"remoteSocket": {"path": format!("unix://{}", engine::SOCKET)}}}),
+            ),
+            false => Decision::Pass,
+        })
+    };
+    let (name, nowhere) = ("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", run.file("nowhere.sock"));
+    let mut command = attaches(&run);
+    command.env("TESTCONTAINERS_SESSION_ID", format!("podman-socket-{}", std::process::id()));
+    let asked = podman();
+    asked.serve(&mut command).env(name, &nowhere);
+    fails_with(
+        &mut command,
+        &[&nowhere.display().to_string(), name, &format!("its socket is {}", engine::SOCKET)],
+    );
+    assert!(!asked.seen().iter().any(reaper_tests::proxy::Request::creates_reaper), "{:?}", asked.seen());
+    // A guess, from the path of the proxy, gives way to what Podman says.
+    let asked = podman();
+    asked.serve(&mut command).env_remove(name);
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let created = asked.seen().into_iter().find(reaper_tests::proxy::Request::creates_reaper).unwrap().body();
+    let host = &created["HostConfig"];
+    assert_eq!(
+        (&host["Mounts"][0]["Source"], &host["Binds"]),
+        (&json!(engine::SOCKET), &Value::Null),
+        "{host}"
+    );
+}
+
+/// Without a tag, an engine pulls all that the repository has.
+#[test]
+fn an_image_without_a_tag_is_pulled_by_one() {
+    let run = Run::new();
+    let proxy = Proxy::new(|request| match request.is("POST", "/images/create") {
+        true => Decision::Refuse(404, "no such repository".to_owned()),
+        false => Decision::Pass,
+    });
+    let mut command = attaches(&run);
+    command.env("TESTCONTAINERS_SESSION_ID", format!("untagged-{}", std::process::id()));
+    proxy.serve(command.env("TESTCONTAINERS_RYUK_CONTAINER_IMAGE", "reaper-tests/nowhere"));
+    fails_with(&mut command, &["reaper-tests/nowhere"]);
+    let pulls: Vec<_> =
+        proxy.seen().into_iter().filter(|request| request.is("POST", "/images/create")).collect();
+    let [pull] = &pulls[..] else { panic!("{pulls:?}") };
+    assert!(pull.line.contains("fromImage=reaper-tests%2Fnowhere%3Alatest"), "{}", pull.line);
 }

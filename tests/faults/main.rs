@@ -5,9 +5,11 @@
 
 mod before_use;
 mod bystanders;
+mod ended_processes;
 mod engine_answers;
 mod engines;
 mod foreign;
+mod foreign_reaper;
 mod kill_points;
 mod newcomers;
 mod own_container;

@@ -24,6 +24,20 @@ impl Process {
         Self(Some(crate::suite::spawn(command)))
     }
 
+    /// The same with its standard error in a file, for whoever wants to read that while it runs.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    #[track_caller]
+    #[must_use]
+    pub fn start_with_errors_in(command: &mut Command, path: &std::path::Path) -> Self {
+        let errors =
+            std::fs::File::create(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
+        Self(Some(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))))
+    }
+
     /// Its pid.
     ///
     /// # Panics

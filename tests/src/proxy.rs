@@ -48,8 +48,12 @@ pub enum Decision {
     Then(Box<dyn FnOnce() + Send>),
     /// The engine has answered, and the client has the first half of it.
     Cut,
+    /// The engine has answered, and the client has this instead.
+    Change(Box<dyn FnOnce(String) -> String + Send>),
     /// The engine is not asked: a status, and the message in the form that an engine gives it.
     Refuse(u16, String),
+    /// The engine is not asked: another would answer so.
+    Answer(serde_json::Value),
 }
 
 impl Proxy {
@@ -207,18 +211,26 @@ fn exchange(
             answer.truncate(answer.len() / 2);
             answer
         }
-        Decision::Refuse(status, message) => {
-            let body = json!({"message": message}).to_string();
-            let length = body.len();
-            format!(
-                "HTTP/1.1 {status} Scripted\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
-                 Connection: close\r\n\r\n{body}"
-            )
-            .into_bytes()
+        Decision::Change(change) => {
+            let answer = String::from_utf8_lossy(&request.answer()?).into_owned();
+            let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
+            let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(500);
+            scripted(status, &change(body.to_owned()))
         }
+        Decision::Refuse(status, message) => scripted(status, &json!({"message": message}).to_string()),
+        Decision::Answer(body) => scripted(200, &body.to_string()),
     };
     let _ = client.write_all(&answer);
     Ok(())
+}
+
+fn scripted(status: u16, body: &str) -> Vec<u8> {
+    let length = body.len();
+    format!(
+        "HTTP/1.1 {status} Scripted\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\
+         Connection: close\r\n\r\n{body}"
+    )
+    .into_bytes()
 }
 
 /// Holds whoever comes to it until the test lets them go on.

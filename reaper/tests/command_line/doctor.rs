@@ -191,8 +191,8 @@ fn a_port_that_cannot_be_dialled_is_found() {
 #[test]
 fn a_reaper_that_cannot_reach_the_engine_is_found() {
     let run = Run::unbuilt();
-    // The engine makes a folder of it, where the reaper looks for a socket.
     let socket = run.file("not-a-socket");
+    std::fs::write(&socket, "").unwrap();
     let mut command = reaper(&run, &["doctor"]);
     command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", &socket);
     let words = [
@@ -202,4 +202,15 @@ fn a_reaper_that_cannot_reach_the_engine_is_found() {
     ];
     let output = finds(&mut command, "removal", &words);
     assert_eq!(engine::resources(&session(&output)), Vec::<String>::new());
+}
+
+#[test]
+fn a_socket_that_the_engines_host_does_not_have_is_found_and_no_folder_is_made_of_it() {
+    let run = Run::unbuilt();
+    let socket = run.file("nowhere.sock");
+    let mut command = reaper(&run, &["doctor"]);
+    command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", &socket);
+    let named = format!("{} (TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE from the environment)", socket.display());
+    finds(&mut command, "reaper", &[&named]);
+    assert!(!socket.exists());
 }

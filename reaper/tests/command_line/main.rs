@@ -8,6 +8,7 @@
 
 mod doctor;
 mod elsewhere;
+mod foreign;
 mod help;
 mod listing;
 mod removal;

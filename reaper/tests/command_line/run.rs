@@ -192,3 +192,35 @@ fn a_rust_test_suite_under_it_shares_the_session() {
     assert!(said.contains(counts), "{said}");
     engine::until_gone(&name, GONE_WITHIN);
 }
+
+/// Whoever ends first leaves the other's things alone, whichever of the two that is.
+#[test]
+fn two_runners_of_one_session_do_not_take_away_what_the_other_uses() {
+    let run = Run::unbuilt();
+    let name = unique("twice");
+    let (ready, go_on) = (run.file("ready"), run.file("go-on"));
+    let wait = format!("touch {}; while [ ! -e {} ]; do sleep 0.05; done", ready.display(), go_on.display());
+    let script = format!("{} && {wait}", everything(&name));
+    let first = Process::start(&mut reaper(&run, &["run", "--session", &name, "--", "sh", "-c", &script]));
+    until("the first has made everything", GONE_WITHIN, || match ready.exists() {
+        true => Ok(()),
+        false => Err(format!("{:?}", engine::resources(&name))),
+    });
+    let made = engine::resources(&name);
+    let second = format!("docker volume create {LABELLED} {name}-second");
+    let output = reaper(&run, &["run", "--session", &name, "--", "sh", "-c", &second]).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let left = engine::resources(&name);
+    assert!(
+        made.iter().all(|made| left.contains(made)) && left.len() == made.len() + 1,
+        "{left:?} of {made:?}"
+    );
+    let said = format!(
+        "1 other still holds session {name}, so what `sh` left is removed when nobody holds it any more"
+    );
+    assert!(stderr(&output).contains(&said), "{}", text(&output));
+    std::fs::write(go_on, "").unwrap();
+    let said = first.succeed();
+    assert!(said.contains("removed what `sh` left, 1 container, 1 network, 2 volumes"), "{said}");
+    engine::until_gone(&name, GONE_WITHIN);
+}

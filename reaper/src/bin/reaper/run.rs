@@ -45,7 +45,11 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
         Ok(End::LeftToReaper { others }) => {
             let who = match others {
                 Some(count) => {
-                    format!("{} still {} session {session}", plural(usize::try_from(count).unwrap_or(usize::MAX), "other"), hold(count))
+                    format!(
+                        "{} still {} session {session}",
+                        plural(usize::try_from(count).unwrap_or(usize::MAX), "other"),
+                        hold(count)
+                    )
                 }
                 None => format!("its reaper does not tell whether others hold session {session}"),
             };
