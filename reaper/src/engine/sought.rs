@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(asked(&[]), []);
         let session = filter(&[("session", "0123456789")]);
         let of_process = |process| filter(&[("session", "0123456789"), ("process", process)]);
-        assert_eq!(asked(&[session.clone()]), [by("session=0123456789")]);
+        assert_eq!(asked(std::slice::from_ref(&session)), [by("session=0123456789")]);
         assert_eq!(asked(&[session.clone(), of_process("1"), of_process("2")]), [by("session=0123456789")]);
         assert_eq!(asked(&[session.clone(), filter(&[("a", "1")])]), [by("a=1"), by("session=0123456789")]);
         for pattern in ["s*", "s?", "[s]", "s\\", " s"] {

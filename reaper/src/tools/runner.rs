@@ -9,7 +9,7 @@ use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::engine::{Inventory as _, Kind, Place, wait, work};
+use crate::engine::{Inventory as _, Kind, Place, Sought, wait, work};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::removal::sessions::{self, Resource};
@@ -175,10 +175,10 @@ impl Runner {
 }
 
 async fn matches(place: &Place, filter: &Filter) -> Result<bool> {
-    let labels: Vec<_> = filter.labels().map(|(key, value)| format!("{key}={value}")).collect();
     for kind in Kind::ALL {
-        let found = place.list(kind, &labels).await.map_err(|error| Error::Engine {
-            operation: format!("list the {kind}s with {}", labels.join(", ")),
+        let sought = Sought::AnyOf(std::slice::from_ref(filter));
+        let found = place.list(kind, sought).await.map_err(|error| Error::Engine {
+            operation: format!("list the {kind}s with {filter}"),
             source: Arc::new(error),
         })?;
         if !found.is_empty() {
