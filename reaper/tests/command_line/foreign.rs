@@ -35,9 +35,10 @@ fn what_the_engine_lists_and_is_of_another_session_stays() {
         let only = |list: &Value| -> Value {
             list.as_array().into_iter().flatten().filter(|item| is_of_this_test(item)).cloned().collect()
         };
-        Decision::Answer(match path.starts_with("/volumes") {
-            true => json!({"Volumes": only(&listed["Volumes"])}),
-            false => only(&listed),
+        Decision::Answer(if path.starts_with("/volumes") {
+            json!({"Volumes": only(&listed["Volumes"])})
+        } else {
+            only(&listed)
         })
     });
     let mut command = reaper(&run, &["rm", "--yes", &session]);

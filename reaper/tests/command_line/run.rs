@@ -202,9 +202,8 @@ fn two_runners_of_one_session_do_not_take_away_what_the_other_uses() {
     let wait = format!("touch {}; while [ ! -e {} ]; do sleep 0.05; done", ready.display(), go_on.display());
     let script = format!("{} && {wait}", everything(&name));
     let first = Process::start(&mut reaper(&run, &["run", "--session", &name, "--", "sh", "-c", &script]));
-    until("the first has made everything", GONE_WITHIN, || match ready.exists() {
-        true => Ok(()),
-        false => Err(format!("{:?}", engine::resources(&name))),
+    until("the first has made everything", GONE_WITHIN, || {
+        if ready.exists() { Ok(()) } else { Err(format!("{:?}", engine::resources(&name))) }
     });
     let made = engine::resources(&name);
     let second = format!("docker volume create {LABELLED} {name}-second");
