@@ -125,12 +125,22 @@ impl Client {
                 self.told = Some(register.generation);
                 self.say(&hello::answer(&register.hello(version)));
             }
+            Line::Over(_) if self.told.is_none() => return Err("greet first".into()),
+            Line::Over(wait) => {
+                log::line(format_args!("client={} the run is over, wait={} ms", self.name, wait.as_millis()));
+                register.over = Some(wait);
+                self.say("ACK\n");
+            }
             Line::Filter(_) if self.told.is_some_and(|told| told != register.generation) => {
                 return Err("what there was has been removed since the greeting: greet again".into());
             }
             Line::Filter(filter) => {
                 let told = filter.to_json();
                 register.take(filter)?;
+                if !self.is_registered() {
+                    // Whoever said that nobody would come was wrong.
+                    register.over = None;
+                }
                 log::line(format_args!("client={} filter={told} registered", self.name));
                 // Before the answer: what the client was told must already be true.
                 self.claim = Claim::Registered;

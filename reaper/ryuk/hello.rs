@@ -12,6 +12,14 @@
 //! The last number is there because a server may let a client in after it has removed what the clients before had made:
 //! what was made under another number is gone. A server that was given no secret says `-` in its place.
 //!
+//! After the greeting there is one more word. A container is created with the usual time for a client to come back, which
+//! nobody can change from outside; so whoever has seen the end of the run says that no more clients are to be expected:
+//!
+//! ```text
+//! client   %reconnection-timeout 1s       how long to wait after the last client, until another one registers
+//! server   ACK
+//! ```
+//!
 //! A word of this protocol begins with `%` and no two hexadecimal digits. Official Ryuk takes such a line for a filter that
 //! it cannot parse, acknowledges it, and registers nothing.
 //!
@@ -48,6 +56,19 @@ pub(crate) fn greeting() -> String {
     format!("%hello {VERSION}\n")
 }
 
+/// How a line begins that says how long to wait for another client.
+const RECONNECTION_TIMEOUT: &str = "%reconnection-timeout ";
+
+/// A client's line, with a duration such as `1s`.
+pub(crate) fn reconnection_timeout(duration: &str) -> String {
+    format!("{RECONNECTION_TIMEOUT}{duration}\n")
+}
+
+/// The duration in such a line, which comes without its end; none where it is another line.
+pub(crate) fn reconnection_timeout_in(line: &[u8]) -> Option<&str> {
+    std::str::from_utf8(line).ok()?.strip_prefix(RECONNECTION_TIMEOUT)
+}
+
 /// Whether a line, without its end, is a word of this protocol rather than a filter.
 pub(crate) fn is_word(line: &[u8]) -> bool {
     let is_digit = |at: usize| line.get(at).is_some_and(u8::is_ascii_hexdigit);
@@ -56,7 +77,9 @@ pub(crate) fn is_word(line: &[u8]) -> bool {
 
 /// The version that both speak, of a client's line without its end.
 pub(crate) fn understand(line: &[u8]) -> Result<u32, String> {
-    let version = line.strip_prefix(b"%hello ").ok_or("the only word is %hello <version>")?;
+    let version = line
+        .strip_prefix(b"%hello ")
+        .ok_or("the words are %hello <version> and %reconnection-timeout <duration>")?;
     match number(std::str::from_utf8(version).unwrap_or_default()) {
         Some(version) if version > 0 => Ok(version.min(VERSION)),
         _ => Err("the version behind %hello must be a whole number from 1".into()),
@@ -107,6 +130,16 @@ mod tests {
             assert_eq!(read(std::str::from_utf8(line).unwrap()), Some(said));
         }
         assert_eq!(read("HELLO 1 x 0\r\n"), Some(hello(Some("x"), 0)));
+    }
+
+    #[test]
+    fn a_last_word_is_read_as_it_was_written() {
+        assert_eq!(reconnection_timeout("1s").as_bytes(), b"%reconnection-timeout 1s\n");
+        assert!(is_word(b"%reconnection-timeout 1s"));
+        assert_eq!(reconnection_timeout_in(b"%reconnection-timeout 1s"), Some("1s"));
+        for line in [&b"%hello 1"[..], b"%reconnection-timeout", b"label=%reconnection-timeout 1s", b"\xff"] {
+            assert_eq!(reconnection_timeout_in(line), None);
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! What clients have registered: it holds for the session, whoever said it and whether he is still there.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::docker::Docker;
+use crate::duration;
 use crate::filter::Filter;
 use crate::hello::{self, Hello};
 
@@ -14,6 +16,8 @@ pub(crate) struct Register {
     secret: Option<String>,
     /// How often what clients had made was removed, and others let in.
     pub(crate) generation: u32,
+    /// How long to wait for another client, where one has said that the run is over.
+    pub(crate) over: Option<Duration>,
 }
 
 /// What a client may say.
@@ -21,11 +25,17 @@ pub(crate) enum Line {
     Filter(Filter),
     /// The version to answer in.
     Greeting(u32),
+    /// The run is over: wait only this long for another client.
+    Over(Duration),
 }
 
 impl Line {
     pub(crate) fn parse(line: &[u8]) -> Result<Self, String> {
-        if hello::is_word(line) {
+        if let Some(text) = hello::reconnection_timeout_in(line) {
+            let nanoseconds =
+                u64::try_from(duration::parse(text)?).map_err(|_| format!("{text} is negative"))?;
+            Ok(Self::Over(Duration::from_nanos(nanoseconds)))
+        } else if hello::is_word(line) {
             hello::understand(line).map(Self::Greeting)
         } else {
             Filter::parse(line).map(Self::Filter)
@@ -35,7 +45,15 @@ impl Line {
 
 impl Register {
     pub(crate) fn new(engine: Arc<Docker>, secret: Option<String>) -> Self {
-        Self { filters: Vec::new(), acknowledged: 0, engine, reached: false, secret, generation: 0 }
+        Self {
+            filters: Vec::new(),
+            acknowledged: 0,
+            engine,
+            reached: false,
+            secret,
+            generation: 0,
+            over: None,
+        }
     }
 
     pub(crate) fn filters(&self) -> &[Filter] {

@@ -285,7 +285,7 @@ impl<'a> Server<'a> {
         } else if self.shut_at.is_some() {
             *deadline = Some(now);
         } else if was_held {
-            *deadline = Some(now + self.settings.reconnection_timeout);
+            *deadline = Some(now + self.register.over.unwrap_or(self.settings.reconnection_timeout));
         }
     }
 

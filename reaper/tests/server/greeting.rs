@@ -79,3 +79,57 @@ fn who_is_let_in_after_nothing_was_there_finds_what_there_was() {
     ryuk.until_logged("looking once more");
     assert_eq!(ryuk.connect().say("%hello 1"), "HELLO 1 5eed-c0de 0");
 }
+
+const PATIENT: (&str, &str) = ("RYUK_RECONNECTION_TIMEOUT", "10m");
+
+/// The container was created with the usual time, and nobody waits for it when the run is known to be over.
+#[test]
+fn whoever_says_that_the_run_is_over_has_it_removed_without_the_usual_wait() {
+    let engine = engine();
+    let ryuk = Ryuk::start(&engine.host(), &[SECRET, PATIENT]);
+    let test = ryuk.registered(OURS);
+    let mut keeper = ryuk.connect();
+    assert_eq!(keeper.say("%hello 1"), "HELLO 1 5eed-c0de 0");
+    assert_eq!(keeper.say(OURS), "ACK");
+    // The word and the end of the stream come together.
+    keeper.send(b"%reconnection-timeout 100ms\n");
+    drop(keeper);
+    ryuk.until_logged("the run is over");
+    assert!(engine.left() == ["c1"], "a test is still there");
+    drop(test);
+    assert_eq!(ryuk.ended(), 0);
+    assert!(engine.left().is_empty());
+}
+
+#[test]
+fn whoever_comes_after_the_run_was_said_to_be_over_is_waited_for_as_usual() {
+    let engine = engine();
+    let mut ryuk = Ryuk::start(&engine.host(), &[SECRET, PATIENT]);
+    let mut keeper = ryuk.registered(OURS);
+    assert_eq!(keeper.say("%hello 1"), "HELLO 1 5eed-c0de 0");
+    assert_eq!(keeper.say("%reconnection-timeout 100ms"), "ACK");
+    drop(ryuk.registered(OURS));
+    drop(keeper);
+    ryuk.until("both have gone", || {
+        let gone = ryuk.log().iter().filter(|line| line.ends_with("disconnected")).count();
+        (gone == 2).then_some(())
+    });
+    // That nothing comes of the short time is what is tested.
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert!(ryuk.is_running() && engine.world().requests.is_empty());
+}
+
+#[test]
+fn a_last_word_is_taken_from_those_alone_who_have_greeted() {
+    let engine = engine();
+    let ryuk = Ryuk::start(&engine.host(), &[SECRET, PATIENT]);
+    for (greets, word) in [(false, "1s"), (true, "soon"), (true, "-1s"), (true, "")] {
+        let mut client = ryuk.connect();
+        if greets {
+            assert_eq!(client.say("%hello 1"), "HELLO 1 5eed-c0de 0");
+        }
+        let answer = client.say(&format!("%reconnection-timeout {word}"));
+        assert!(answer.starts_with("ERROR "), "{word}: {answer}");
+        assert_eq!(client.answer(), "");
+    }
+}
