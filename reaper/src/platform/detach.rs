@@ -40,8 +40,9 @@ fn close_inherited() {
     }
 }
 
-/// Waits until the process that had this pid and start time is gone, or the stream has ended.
-pub(crate) fn until_either_ends(id: u32, started: &str, stream: &TcpStream) {
+/// Waits until the process that had this pid and start time is gone, or the stream has ended; gives whether it was
+/// the process.
+pub(crate) fn until_either_ends(id: u32, started: &str, stream: &TcpStream) -> bool {
     // What cannot be told is no end: a session without its keeper may be over too early.
     let runs = || look_for(id).map_or(true, |found| found.is_some_and(|process| process.started == started));
     let ending = ending(id);
@@ -53,12 +54,13 @@ pub(crate) fn until_either_ends(id: u32, started: &str, stream: &TcpStream) {
         }
         let timeout = if ending.is_some() { None } else { Some(&LOOK_AGAIN) };
         match poll(&mut waited, timeout) {
-            // Nobody asks the reaper anything any more, so this is the stream's end.
-            Ok(1..) if waited.iter().any(|one| !one.revents().is_empty()) => return,
+            // Nobody asks the reaper anything any more, so on the stream this is its end.
+            Ok(1..) => return waited[1..].iter().any(|ending| !ending.revents().is_empty()) || !runs(),
             Ok(_) | Err(rustix::io::Errno::INTR) => {}
-            Err(_) => return,
+            Err(_) => return false,
         }
     }
+    true
 }
 
 /// Becomes readable when the process ends.

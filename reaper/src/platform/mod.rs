@@ -15,14 +15,19 @@ mod detach;
 mod keepalive;
 mod look;
 mod process;
+mod random;
 #[cfg(all(unix, feature = "cli"))]
 mod signals;
 
 #[cfg(unix)]
 pub(crate) use self::detach::{detach, until_either_ends};
-pub(crate) use self::imp::{KEEPS_VARIABLES, boot, host, look_for, parent_id, variables_at_start};
+pub(crate) use self::imp::{KEEPS_VARIABLES, boot, host, look_for, parent_id};
+#[cfg(unix)]
+pub(crate) use self::imp::{arguments, program_with};
+pub(crate) use self::imp::{variable_at_start_of, variables_at_start};
 pub(crate) use self::keepalive::keep_alive;
 pub(crate) use self::look::process;
 pub(crate) use self::process::Process;
+pub(crate) use self::random::random;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use self::signals::Watch;

@@ -35,6 +35,11 @@ pub(crate) fn variables_at_start<const N: usize>(names: [&str; N]) -> [Option<St
     names.map(|name| std::env::var(name).ok())
 }
 
+/// A variable that another process was started with: not to be seen here.
+pub(crate) fn variable_at_start_of(_id: u32, _name: &str) -> Option<Option<String>> {
+    None
+}
+
 /// Names the current boot: not known here.
 pub(crate) fn boot() -> String {
     String::new()

@@ -1,7 +1,8 @@
 //! Unix without `/proc`: ps(1) and sysctl(8).
 
+use std::ffi::OsString;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::process::{Process, nobody_has};
@@ -37,6 +38,21 @@ pub(crate) const KEEPS_VARIABLES: bool = false;
 /// Variables as they were when this process was started, if they are asked for in time.
 pub(crate) fn variables_at_start<const N: usize>(names: [&str; N]) -> [Option<String>; N] {
     names.map(|name| std::env::var(name).ok())
+}
+
+/// A variable that another process was started with: not to be seen here.
+pub(crate) fn variable_at_start_of(_id: u32, _name: &str) -> Option<Option<String>> {
+    None
+}
+
+/// The arguments of this process; none where they are not known before `main`.
+pub(crate) fn arguments() -> Vec<OsString> {
+    std::env::args_os().collect()
+}
+
+/// What to execute to run this program once more; whose code is at the address is not known here.
+pub(crate) fn program_with(_address: usize) -> io::Result<PathBuf> {
+    std::env::current_exe()
 }
 
 /// Names the current boot, within which pids and start times mean something.

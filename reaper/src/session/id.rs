@@ -2,9 +2,14 @@
 //!
 //! nextest starts a process for every test, so nothing inside a process can name the run. What can is a
 //! variable that the runner sets, or failing that the runner itself: the nearest ancestor that is cargo.
-//! A pid alone is never an identity, since pids are used again; a pid with its start time and the boot
-//! it belongs to is one. A random id handed down in the environment was rejected: no process stands
-//! above the first test to choose it.
+//! A pid alone is never an identity, since pids are used again, and containers of one host have the same; a pid with its
+//! start time, and the boot and the pid namespace in which both mean something, is one. Where these cannot be seen the
+//! id is drawn. A random id handed down in the environment was rejected: no process stands above the first test to
+//! choose it.
+//!
+//! The runner is whoever gave the session its id. Where that is nextest's variable it is the nearest ancestor that was
+//! started without it, and not the nearest cargo: a setup script or a test may run a cargo of its own, which ends
+//! long before the run does.
 //!
 //! It is as it was when the binary was loaded, before a test could change the environment and before a parent
 //! could die and hand its children to another. What the kernel keeps of that is read when it is needed, the
@@ -51,8 +56,13 @@ impl SessionId {
     /// A session of this process's own, which no other process comes to by itself.
     #[cfg(feature = "cli")]
     pub(crate) fn fresh() -> Self {
-        let process = Process::this();
-        Self::derived(&["run", &process.id.to_string(), &process.started, &platform::boot()])
+        Self::derived(&["run", &platform::random()])
+    }
+
+    /// The session of a process that cannot be told from those of other namespaces: always the same here, and nobody else's.
+    fn drawn() -> Self {
+        static DRAWN: OnceLock<SessionId> = OnceLock::new();
+        DRAWN.get_or_init(|| Self::derived(&["drawn", &platform::random()])).clone()
     }
 
     fn derived(parts: &[&str]) -> Self {
@@ -90,7 +100,9 @@ pub(crate) const GIVEN: &str = "TESTCONTAINERS_SESSION_ID";
 const NEXTEST_RUN: &str = "NEXTEST_RUN_ID";
 
 /// The parent at load. As long as it is the parent it is the same process, so its pid is enough until then.
-static PARENT: AtomicU32 = AtomicU32::new(0);
+static PARENT: AtomicU32 = AtomicU32::new(NOT_TAKEN_DOWN);
+/// No process has this pid. Not 0: that is a parent outside this process's pid namespace.
+const NOT_TAKEN_DOWN: u32 = u32::MAX;
 
 /// Takes down what the session id is derived from, unless that can be had later. Called before `main`; costs one
 /// question to the kernel where that keeps the variables.
@@ -112,7 +124,7 @@ fn at_load() -> &'static AtLoad {
 
 /// The session this process belongs to.
 pub(crate) fn resolve(config: &Config) -> Result<SessionId> {
-    derive(config, at_load(), platform::boot)
+    derive(config, at_load(), platform::host)
 }
 
 /// The process with whose end the session is over; none for a session that was named, which may outlive
@@ -124,9 +136,9 @@ pub(crate) fn runner_of(config: &Config) -> Option<Process> {
     if config.session_id.is_some() || at_load.given.is_some() {
         return None;
     }
-    if at_load.nextest_run.is_some() {
-        // Its parent may be any wrapper.
-        return UNDER_NEXTEST.get_or_init(|| runner().filter(is_cargo)).clone();
+    if let Some(run) = &at_load.nextest_run {
+        // Whoever has set the variable by hand may live as long as a shell.
+        return UNDER_NEXTEST.get_or_init(|| namer(run).filter(is_cargo)).clone();
     }
     at_load.ancestor.clone()
 }
@@ -136,7 +148,7 @@ pub(crate) fn known_runner(config: &Config) -> Option<Process> {
     runner_of(config).filter(is_cargo)
 }
 
-fn derive(config: &Config, at_load: &AtLoad, boot: impl FnOnce() -> String) -> Result<SessionId> {
+fn derive(config: &Config, at_load: &AtLoad, host: impl FnOnce() -> Option<String>) -> Result<SessionId> {
     let built = config.session_id.as_ref().filter(|found| found.origin == "the builder");
     if let Some(found) = built {
         return SessionId::given(found);
@@ -153,31 +165,55 @@ fn derive(config: &Config, at_load: &AtLoad, boot: impl FnOnce() -> String) -> R
     if let Some(run) = &at_load.nextest_run {
         return Ok(SessionId::derived(&["nextest", run]));
     }
+    let Some(host) = host() else { return Ok(SessionId::drawn()) };
     let process = at_load.ancestor.clone().unwrap_or_else(Process::this);
-    Ok(SessionId::derived(&["process", &process.id.to_string(), &process.started, &boot()]))
+    Ok(SessionId::derived(&["process", &process.id.to_string(), &process.started, &host]))
 }
 
-/// The nearest ancestor that is cargo or cargo-nextest, else the parent; none if the parent has ended since the
-/// load, and with it the run.
-fn runner() -> Option<Process> {
+/// The parent; none if it has ended since the load, and with it the run. Before the hook at load has run, as in somebody's
+/// own hook, it is the one that there is now.
+fn parent() -> Option<Process> {
+    if PARENT.load(Ordering::Relaxed) == NOT_TAKEN_DOWN {
+        PARENT.store(platform::parent_id(), Ordering::Relaxed);
+    }
     let parent = platform::process(PARENT.load(Ordering::Relaxed))?;
-    if platform::parent_id() != parent.id {
-        return None;
-    }
-    let mut ancestor = parent.clone();
-    for _ in 0..GENERATIONS {
-        if is_cargo(&ancestor) {
-            return Some(ancestor);
-        }
-        let Some(next) = ancestor.parent.filter(|id| *id > 1).and_then(platform::process) else { break };
-        ancestor = next;
-    }
-    Some(parent)
+    (platform::parent_id() == parent.id).then_some(parent)
+}
+
+/// The processes above this one, the nearest first.
+fn ancestors() -> impl Iterator<Item = Process> {
+    let above = |process: &Process| process.parent.filter(|id| *id > 1).and_then(platform::process);
+    std::iter::successors(parent(), above).take(GENERATIONS)
+}
+
+/// The nearest ancestor that is cargo or cargo-nextest, else the parent.
+fn runner() -> Option<Process> {
+    ancestors().find(is_cargo).or_else(parent)
+}
+
+/// The ancestor that gave the run its name.
+fn namer(run: &str) -> Option<Process> {
+    nearest_without(run, ancestors(), |process| platform::variable_at_start_of(process.id, NEXTEST_RUN))
+}
+
+/// The nearest that was started without this run's name. Of who cannot be asked, a nextest is taken to be the one.
+fn nearest_without(
+    run: &str,
+    mut ancestors: impl Iterator<Item = Process>,
+    had: impl Fn(&Process) -> Option<Option<String>>,
+) -> Option<Process> {
+    ancestors.find(|process| match had(process) {
+        Some(had) => had.as_deref() != Some(run),
+        None => name(process) == "cargo-nextest",
+    })
 }
 
 fn is_cargo(process: &Process) -> bool {
-    let name = process.name.strip_suffix(".exe").unwrap_or(&process.name);
-    name == "cargo" || name == "cargo-nextest"
+    matches!(name(process), "cargo" | "cargo-nextest")
+}
+
+fn name(process: &Process) -> &str {
+    process.name.strip_suffix(".exe").unwrap_or(&process.name)
 }
 
 #[cfg(test)]
@@ -185,7 +221,7 @@ mod tests {
     use super::*;
 
     fn at_load(given: Option<&str>, nextest_run: Option<&str>, started: &str) -> AtLoad {
-        let ancestor = Process { id: 7, parent: Some(1), name: "cargo".into(), started: started.into() };
+        let ancestor = Process { started: started.into(), ..process(7, "cargo") };
         AtLoad {
             given: given.map(str::to_owned),
             nextest_run: nextest_run.map(str::to_owned),
@@ -195,7 +231,11 @@ mod tests {
 
     fn id(at_load: &AtLoad) -> Result<SessionId> {
         let config = Config { session_id: None, ..Config::load().unwrap() };
-        derive(&config, at_load, || "boot".into())
+        derive(&config, at_load, || Some("boot.namespace".into()))
+    }
+
+    fn process(id: u32, name: &str) -> Process {
+        Process { id, parent: None, name: name.into(), started: "1".into() }
     }
 
     #[test]
@@ -223,10 +263,51 @@ mod tests {
     }
 
     #[test]
+    fn a_pid_of_another_namespace_or_boot_is_another_session() {
+        let config = Config { session_id: None, ..Config::load().unwrap() };
+        let at = |host: &str| derive(&config, &at_load(None, None, "1"), || Some(host.into())).unwrap();
+        assert_eq!(at("boot.1"), at("boot.1"));
+        assert_ne!(at("boot.1"), at("boot.2"));
+        assert_ne!(at("boot.1"), at("later.1"));
+    }
+
+    #[test]
+    fn where_a_pid_tells_nothing_the_session_is_drawn_once() {
+        let config = Config { session_id: None, ..Config::load().unwrap() };
+        let drawn = |started| derive(&config, &at_load(None, None, started), || None).unwrap();
+        assert_eq!(drawn("1"), drawn("2"));
+        assert_ne!(drawn("1"), id(&at_load(None, None, "1")).unwrap());
+        assert_ne!(SessionId::derived(&["drawn", &platform::random()]), drawn("1"));
+    }
+
+    #[test]
+    fn whoever_named_the_run_is_its_runner_and_no_cargo_below() {
+        // A test that runs under a cargo that a setup script of nextest's has started, in a terminal.
+        let above = [
+            process(9, "cargo"),
+            process(8, "sh"),
+            process(7, "cargo-nextest"),
+            process(6, "cargo"),
+            process(5, "bash"),
+        ];
+        let namer = |had: &dyn Fn(&Process) -> Option<Option<String>>| {
+            nearest_without("run", above.iter().cloned(), had).map(|process| process.id)
+        };
+        let run = |is: bool| Some(is.then(|| "run".to_owned()));
+        assert_eq!(namer(&|process| run(process.id > 7)), Some(7));
+        // A nextest inside another's run has that one's name.
+        let nested = |process: &Process| Some(Some(if process.id > 7 { "run" } else { "outer" }.to_owned()));
+        assert_eq!(namer(&nested), Some(7));
+        assert_eq!(namer(&|process| (process.id > 8).then(|| Some("run".to_owned()))), Some(7));
+        assert_eq!(namer(&|_| None), Some(7));
+        assert_eq!(namer(&|_| run(true)), None);
+    }
+
+    #[test]
     fn a_builder_overrules_everything() {
         let found = Found::built("with_session_id", "mine".into());
         let config = Config { session_id: Some(found), ..Config::load().unwrap() };
-        let session = derive(&config, &at_load(Some("theirs"), Some("run"), "1"), String::new).unwrap();
+        let session = derive(&config, &at_load(Some("theirs"), Some("run"), "1"), || None).unwrap();
         assert_eq!(session.as_str(), "mine");
     }
 }

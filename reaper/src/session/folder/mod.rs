@@ -6,6 +6,6 @@ mod session_folder;
 
 pub(crate) use self::filters::{note, untold};
 pub(crate) use self::private::{folder, open, read, replace};
-#[cfg(unix)]
-pub(crate) use self::session_folder::remove;
 pub(crate) use self::session_folder::{SessionFolder, VALUE, forget_values, uninterrupted};
+#[cfg(unix)]
+pub(crate) use self::session_folder::{is_at, remove};

@@ -7,12 +7,16 @@
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
 
-/// A folder that belongs to this user alone.
+use crate::platform::random;
+
+/// A folder that belongs to this user alone; by a path that means the same to a process that works elsewhere.
 pub(crate) fn folder() -> io::Result<PathBuf> {
-    let folder = std::env::temp_dir().join(imp::folder_name());
-    make_private(&folder)?;
+    let folder = std::path::absolute(std::env::temp_dir())?.join(imp::folder_name());
+    make_private(&folder).map_err(|error| {
+        let text = format!("cannot use {}, among the temporary files: {error}", folder.display());
+        io::Error::new(error.kind(), text)
+    })?;
     Ok(folder)
 }
 
@@ -49,10 +53,8 @@ pub(crate) fn read(path: &Path) -> io::Result<String> {
 /// Puts a file there in one piece: who reads it finds the old one, this one or none, whenever this process
 /// may be killed.
 pub(crate) fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
-    /// Threads of a process write at once, too.
-    static WRITTEN: AtomicU32 = AtomicU32::new(0);
-    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-    let new = path.with_extension(format!("{number}.{}.new", std::process::id()));
+    // Not named by a pid: threads write at once, and containers may share the folder, and not the pids.
+    let new = path.with_extension(format!("{}.new", random()));
     open(&new, File::options().write(true).create(true).truncate(true))?.write_all(content)?;
     std::fs::rename(new, path)
 }

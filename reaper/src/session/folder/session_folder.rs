@@ -213,7 +213,7 @@ pub(crate) fn uninterrupted(mut wait: impl FnMut() -> io::Result<()>) -> io::Res
 
 /// Whether an open file is the one at this path.
 #[cfg(unix)]
-fn is_at(file: &File, path: &Path) -> bool {
+pub(crate) fn is_at(file: &File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     let identity = |metadata: std::fs::Metadata| (metadata.dev(), metadata.ino());
     match (file.metadata(), std::fs::symlink_metadata(path)) {
