@@ -21,6 +21,6 @@ pub(crate) use self::image::Image;
 pub(crate) use self::search::{Acquired, acquire};
 pub(crate) use self::spec::Plan;
 pub(crate) use self::way::Way;
-#[cfg(feature = "cli")]
-pub(crate) use self::wire::count_clients;
 pub(crate) use self::wire::{WireError, encode, register};
+#[cfg(feature = "cli")]
+pub(crate) use self::wire::{count_clients, end_run};

@@ -3,20 +3,27 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::hello;
 use super::image::Image;
 use crate::engine::ContainerSpec;
 use crate::engine::Endpoint;
-use crate::platform::Process;
+use crate::platform::{Process, random};
+use crate::session::Owner;
 use crate::session::{self, SessionId};
 use crate::session::{Filter, Labels, REAPER};
-use crate::session::{Owner, owner_is_gone};
 use crate::settings::{Config, Keep};
 
+const CONNECTION_TIMEOUT: &str = "RYUK_CONNECTION_TIMEOUT";
 const RECONNECTION_TIMEOUT: &str = "RYUK_RECONNECTION_TIMEOUT";
+
+/// How long a reaper waits for its first client: whoever created it connects at once, or has ended, and holds the session's
+/// name for as long as that. The server's own minute is for clients that bring no reaper of their own.
+const FIRST_CLIENT_WITHIN: &str = "12s";
+
+/// How long a reaper waits for another client when the run is over.
+const WAIT_AFTER_RUN: &str = "1s";
 
 /// The network that every Docker Engine has.
 const USUAL_NETWORK: &str = "bridge";
@@ -69,14 +76,13 @@ impl Plan {
         }
     }
 
-    /// With a keeper, or a `reaper run`, nobody has to wait for the next test process: what is left can go at once.
+    /// The time to wait for another client is the server's usual one: nobody knows yet whether a keeper will be there. What
+    /// ends it sooner is said at the end of the run: [`Plan::wait_after_run`].
     fn environment(&self) -> Vec<String> {
         let mut ryuk = self.config.ryuk.clone();
-        let run = self.config.run.as_ref().filter(|run| run.session == self.session.as_str());
-        if self.runner().is_some() || run.is_some_and(|run| !owner_is_gone(&run.runner)) {
-            ryuk.entry(RECONNECTION_TIMEOUT).or_insert_with(|| "1s".to_owned());
-        }
-        let secret = (hello::SECRET, fresh_secret());
+        ryuk.entry(CONNECTION_TIMEOUT).or_insert_with(|| FIRST_CLIENT_WITHIN.to_owned());
+        // Another for each container, so that what answers can be told from all others.
+        let secret = (hello::SECRET, random());
         let variables = ryuk.into_iter().chain([secret]);
         variables.map(|(name, value)| format!("{name}={value}")).collect()
     }
@@ -87,6 +93,18 @@ impl Plan {
             Some(found) => format!("{} from {}", found.name, found.origin),
             None => "guessed from where this process reaches the engine".to_owned(),
         }
+    }
+
+    /// How long the reaper has to wait for another client once whoever saw the end of the run has said so; none where
+    /// a setting says how long to wait in any case.
+    pub(crate) fn wait_after_run(&self) -> Option<&'static str> {
+        (!self.config.ryuk.contains_key(RECONNECTION_TIMEOUT)).then_some(WAIT_AFTER_RUN)
+    }
+
+    /// How long the reaper waits for another client while the run goes on.
+    #[cfg(unix)]
+    pub(crate) fn wait_during_run(&self) -> &str {
+        self.config.ryuk.get(RECONNECTION_TIMEOUT).map_or("10s", String::as_str)
     }
 
     /// A name for a network of this process's making: engines before Docker 25 let several processes make
@@ -102,13 +120,6 @@ impl Plan {
     pub(crate) fn network_labels(&self) -> BTreeMap<String, String> {
         owned(&Labels::of_reapers_own(&self.session, Owner::of(&self.session, &self.config)))
     }
-}
-
-/// Another for each container, so that what answers can be told from all others.
-fn fresh_secret() -> String {
-    // The standard library's hash has keys that the operating system draws, and nobody can compute it without them.
-    let word = |number: u8| RandomState::new().hash_one(number);
-    format!("{:016x}{:016x}", word(1), word(2))
 }
 
 fn owned(labels: &Labels) -> BTreeMap<String, String> {

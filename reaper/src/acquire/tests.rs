@@ -346,12 +346,12 @@ fn the_container_keeps_its_promises() {
     let spec = plan.container(&Image::choose(&plan.config), None);
     assert_eq!((spec.name.as_str(), spec.publish_on.as_str()), ("reaper_s", "127.0.0.1"));
     assert!(spec.hardened && !spec.privileged);
-    let [setting, secret] = &spec.environment[..] else { panic!("{:?}", spec.environment) };
-    assert_eq!(setting, "RYUK_VERBOSE=true");
+    let [patience, setting, secret] = &spec.environment[..] else { panic!("{:?}", spec.environment) };
+    assert_eq!((patience.as_str(), setting.as_str()), ("RYUK_CONNECTION_TIMEOUT=12s", "RYUK_VERBOSE=true"));
     let secret = secret.strip_prefix("REAPER_SECRET=").unwrap();
     assert!(secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{secret}");
     // Another for each container.
-    assert!(!plan.container(&Image::choose(&plan.config), None).environment[1].ends_with(secret));
+    assert!(!plan.container(&Image::choose(&plan.config), None).environment[2].ends_with(secret));
     assert_eq!(spec.labels["org.testcontainers.sessionId"], "s");
     assert_eq!(spec.labels["org.testcontainers.ryuk"], "true");
     let remote = Plan { endpoint: Endpoint { local: false, ..plan.endpoint.clone() }, ..plan };

@@ -31,10 +31,20 @@ impl Way {
                 )));
             }
         }
-        match wire::say_blocking(&stream, line)?.as_str() {
-            "ACK" => Ok(stream),
-            answer => Err(io::Error::other(format!("the reaper answered {answer:?}"))),
-        }
+        wire::acknowledged(&wire::say_blocking(&stream, line)?)?;
+        Ok(stream)
+    }
+
+    /// Whether the end of the run can be said to the reaper.
+    pub(crate) fn takes_words(&self) -> bool {
+        self.expected.is_some()
+    }
+
+    /// Says over a registered connection that the session's run is over, so that the reaper waits for another client no longer
+    /// than this.
+    #[cfg(unix)]
+    pub(crate) fn end_run(stream: &TcpStream, wait: &str) -> io::Result<()> {
+        wire::acknowledged(&wire::say_blocking(stream, &super::hello::reconnection_timeout(wait))?)
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A line is `label=<key>=<value>`, with `&` before each further label; percent-encoded, because official Ryuk
 //! parses it as a URL query. The answer must be read: official Ryuk acknowledges lines it could not parse,
-//! the embedded one answers them with an error, and a published port accepts before anybody listens behind it.
+//! the embedded one answers them with an error, and a published port accepts before anybody listens behind it. What only the
+//! embedded server understands is in `hello`.
 
 use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 
@@ -44,9 +45,7 @@ pub(crate) async fn register<S>(stream: &mut S, filter: &Filter) -> Result<(), W
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    stream.write_all(encode(filter).as_bytes()).await?;
-    stream.flush().await?;
-    match read_line(stream).await?.as_str() {
+    match ask(stream, &encode(filter)).await?.as_str() {
         "ACK" => Ok(()),
         // It has removed what there was since it was greeted: whoever comes again is told so.
         answer if answer.ends_with(GREET_AGAIN) => Err(io::Error::other(answer.to_owned()).into()),
@@ -59,9 +58,7 @@ pub(super) async fn greet<S>(stream: &mut S, expected: &Expected) -> Result<u32,
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    stream.write_all(hello::greeting().as_bytes()).await?;
-    stream.flush().await?;
-    let answer = read_line(stream).await?;
+    let answer = ask(stream, &hello::greeting()).await?;
     expected.generation(&answer).ok_or(WireError::Foreign { answer })
 }
 
@@ -71,11 +68,28 @@ pub(crate) async fn count_clients<S>(stream: &mut S) -> io::Result<u32>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    stream.write_all(ASK_CLIENTS.as_bytes()).await?;
-    stream.flush().await?;
-    let answer = read_line(stream).await?;
+    let answer = ask(stream, ASK_CLIENTS).await?;
     let count = answer.strip_prefix(CLIENTS).and_then(|count| count.parse().ok());
     count.ok_or_else(|| io::Error::other(format!("the reaper answered {answer:?}")))
+}
+
+/// Says that the session's run is over, so that the reaper waits for another client no longer than this; to a server that
+/// was greeted.
+#[cfg(any(test, feature = "cli"))]
+pub(crate) async fn end_run<S>(stream: &mut S, wait: &str) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    acknowledged(&ask(stream, &hello::reconnection_timeout(wait)).await?)
+}
+
+async fn ask<S>(stream: &mut S, line: &str) -> io::Result<String>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    stream.write_all(line.as_bytes()).await?;
+    stream.flush().await?;
+    read_line(stream).await
 }
 
 /// Says a line over a blocking stream and gives the answer, for who has no runtime.
@@ -86,6 +100,10 @@ pub(super) fn say_blocking(mut stream: &std::net::TcpStream, line: &str) -> io::
     let mut answer = String::new();
     BufReader::new(stream.take(LONGEST_ANSWER as u64)).read_line(&mut answer)?;
     Ok(answer.trim_end().to_owned())
+}
+
+pub(super) fn acknowledged(answer: &str) -> io::Result<()> {
+    if answer == "ACK" { Ok(()) } else { Err(io::Error::other(format!("the reaper answered {answer:?}"))) }
 }
 
 /// A filter as the line that registers it.
@@ -143,6 +161,20 @@ mod tests {
     fn labels_of_one_filter_share_a_line() {
         let filter = Filter::label("a", "b").unwrap().and("c", "d=e").unwrap();
         assert_eq!(encode(&filter), "label=a=b&label=c=d%3De\n");
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_run_is_acknowledged_or_not_known() {
+        for (reply, known) in [("ACK\n", true), ("ERROR no\n", false), ("", false)] {
+            let (mut client, mut server) = tokio::io::duplex(8192);
+            server.write_all(reply.as_bytes()).await.unwrap();
+            server.shutdown().await.unwrap();
+            assert_eq!(end_run(&mut client, "1s").await.is_ok(), known, "{reply}");
+            drop(client);
+            let mut sent = String::new();
+            server.read_to_string(&mut sent).await.unwrap();
+            assert_eq!(sent, "%reconnection-timeout 1s\n");
+        }
     }
 
     #[tokio::test]

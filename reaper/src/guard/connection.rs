@@ -83,6 +83,9 @@ pub(super) enum Request {
     /// How many others hold the session; none where the reaper does not tell.
     #[cfg(feature = "cli")]
     Others(Answer<Option<u32>>),
+    /// The run is over: the reaper need not wait for another client.
+    #[cfg(feature = "cli")]
+    EndRun(Answer<()>),
 }
 
 /// Called with the outcome.
@@ -103,6 +106,14 @@ impl Connection {
     pub(crate) fn also(&self, filter: Filter) -> Result<()> {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         self.ask(Request::Also(filter, Box::new(move |outcome| drop(answer.send(outcome)))))?;
+        answered.recv().map_err(|_| ended())?
+    }
+
+    /// Tells the reaper that the run is over; returns when it knows, or has no word for it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn end_run(&self) -> Result<()> {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        self.ask(Request::EndRun(Box::new(move |outcome| drop(answer.send(outcome)))))?;
         answered.recv().map_err(|_| ended())?
     }
 

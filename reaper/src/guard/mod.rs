@@ -5,6 +5,8 @@ mod connection;
 mod filters;
 mod keeper;
 mod kept;
+#[cfg(unix)]
+mod leave;
 mod outcome;
 mod reaper;
 mod slots;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Once, OnceLock, mpsc};
 use std::time::Duration;
 
 use super::connection::{Answer, Connection};
-use super::{kept, slots, supervisor};
+use super::{keeper, kept, slots, supervisor};
 use crate::engine::{Endpoint, discover};
 use crate::error::Result;
 use crate::removal::Reaped;
@@ -147,6 +147,12 @@ impl Reaper {
         receiver.await.unwrap_or_else(|_| Err(panicked()))
     }
 
+    /// Tells the reaper that the session's run is over, so that it need not wait for another client.
+    #[cfg(feature = "cli")]
+    pub(crate) fn end_run(&self) -> Result<()> {
+        self.connection.as_deref().map_or(Ok(()), Connection::end_run)
+    }
+
     /// Has shared values made anew, for what they stand for has been removed, before this is answered.
     fn forget_then(&self, answer: impl FnOnce(Result<Reaped>) + Send + 'static) -> Answer<Reaped> {
         let session = self.session.clone();
@@ -162,6 +168,7 @@ impl Reaper {
 
     /// A handle on the connection that this process already has for its session.
     pub(crate) fn current() -> Option<Self> {
+        keeper::catch_up();
         let config = Config::load().ok()?;
         let session = session::resolve(&config).ok()?;
         let connection = slots::current(&session)?;
@@ -239,13 +246,14 @@ impl Builder {
         self
     }
 
-    /// How long a new reaper waits for its first connection (default: the server's, 60 s).
+    /// How long a new reaper waits for its first connection (default: 12 s).
     pub fn with_connection_timeout(mut self, timeout: Duration) -> Self {
         self.connection_timeout = Some(timeout);
         self
     }
 
-    /// How long the reaper waits after the last connection ended (default: 1 s with a keeper, else 10 s).
+    /// How long the reaper waits after the last connection ended (default: 10 s, and 1 s once a keeper has seen the end of
+    /// the run).
     pub fn with_reconnection_timeout(mut self, timeout: Duration) -> Self {
         self.reconnection_timeout = Some(timeout);
         self
@@ -281,6 +289,7 @@ impl Builder {
     }
 
     fn request(self, answer: Box<dyn FnOnce(Result<Reaper>) + Send>) -> Result<()> {
+        keeper::catch_up();
         let config = self.configure()?;
         let session = session::resolve(&config)?;
         if config.disabled {

@@ -6,6 +6,10 @@
 //! test that asks was rejected: it ends with that test.
 
 use std::cell::OnceCell;
+#[cfg(unix)]
+use std::io::Write as _;
+#[cfg(unix)]
+use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -17,13 +21,14 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use super::connection::{Connection, Line, Request, lock};
 use super::filters::SessionFilters;
 #[cfg(unix)]
-use super::keeper;
+use super::leave;
 use super::slots;
 #[cfg(feature = "cli")]
 use crate::acquire::count_clients;
 use crate::acquire::{Acquired, Plan, WireError, acquire, register};
 use crate::engine::{BollardEngine, Endpoint, Place, discover, likely};
 use crate::error::{Error, Result};
+use crate::platform::random;
 use crate::removal::{Orphans, Reaped, Spared, look, reap};
 use crate::session::{Filter, KEEP, Owner, SessionId};
 use crate::settings::{Config, Keep};
@@ -95,8 +100,25 @@ fn passing(plan: &Plan) -> Option<Filter> {
         return None;
     }
     let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
-    let process = Owner::this().unwrap_or_else(|| std::process::id().to_string());
+    let process = Owner::this().unwrap_or_else(random);
     Some(Filter::of_session(plan.session.as_str(), KEEP, &format!("on-failure.{number}.{process}")))
+}
+
+/// Whoever runs the tests has to know that a session may be over before they are. Past the harness, which shows what a test
+/// prints only when that fails.
+#[cfg(unix)]
+fn warn_unkept(plan: &Plan, why: &std::io::Error) {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        // Nobody may be there to read it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: no process keeps session {} between its tests: {why}; what they share is removed where none of \
+             them runs for {} (RYUK_RECONNECTION_TIMEOUT)",
+            plan.session,
+            plan.wait_during_run(),
+        );
+    });
 }
 
 struct Supervisor {
@@ -196,6 +218,8 @@ impl Supervisor {
                     Some(Request::Reap(answer)) => answer(self.reap().await),
                     #[cfg(feature = "cli")]
                     Some(Request::Others(answer)) => answer(Ok(self.others().await)),
+                    #[cfg(feature = "cli")]
+                    Some(Request::EndRun(answer)) => answer(self.end_run().await),
                     // The last handle is gone; dropping the stream is what the reaper waits for.
                     None => return,
                 },
@@ -266,6 +290,18 @@ impl Supervisor {
         Ok(())
     }
 
+    /// A reaper without a word for it waits as long as it usually does.
+    #[cfg(feature = "cli")]
+    async fn end_run(&mut self) -> Result<()> {
+        let takes_words = lock(&self.line).way.takes_words();
+        let Some(wait) = self.plan.wait_after_run().filter(|_| takes_words) else { return Ok(()) };
+        let said = crate::acquire::end_run(&mut self.stream, wait).await;
+        said.map_err(|source| Error::Engine {
+            operation: "tell the reaper that the run is over".into(),
+            source: Arc::new(source),
+        })
+    }
+
     /// Has the session's reaper kept for as long as the runner lives.
     fn leave_keeper(&self) {
         #[cfg(unix)]
@@ -274,9 +310,10 @@ impl Supervisor {
                 let line = lock(&self.line);
                 (line.container.clone(), line.way.clone())
             };
-            if let Err(error) = keeper::leave(&self.plan, runner, &container, &reaper) {
+            if let Err(error) = leave::leave(&self.plan, runner, &container, reaper) {
                 let session = &self.plan.session;
                 tracing::warn!(%session, %error, "no keeper: a gap between tests may end the session's reaper");
+                warn_unkept(&self.plan, &error);
             }
         }
     }

@@ -54,8 +54,8 @@ impl Runner {
     /// Begins a session: of this id, else the one that `TESTCONTAINERS_SESSION_ID` names, else a new one. Blocks until
     /// its reaper has acknowledged.
     ///
-    /// A new reaper waits a second for the next connection when this process has ended, or as long as
-    /// `RYUK_RECONNECTION_TIMEOUT` says.
+    /// A new reaper waits a second for the next connection when this process has ended the session ([`Runner::end`]), ten
+    /// when it was killed, or in any case as long as `RYUK_RECONNECTION_TIMEOUT` says.
     ///
     /// # Errors
     ///
@@ -151,13 +151,24 @@ impl Runner {
     ///
     /// As for [`Reaper::reap_now`]; the reaper tries again.
     pub fn end(self) -> Result<End> {
-        if self.nested || self.keeps {
+        if self.nested {
             return Ok(End::Removed(Vec::new()));
         }
-        match self.others()? {
-            Some(0) => {}
-            None if self.is_fresh => {}
-            others => return Ok(End::LeftToReaper { others }),
+        let others = match self.others() {
+            Err(_) if self.keeps => None,
+            others => others?,
+        };
+        let is_alone = others == Some(0) || (others.is_none() && self.is_fresh);
+        // The others may not see the end of what they run in.
+        if is_alone && let Err(error) = self.reaper.end_run() {
+            let error = error.report();
+            tracing::debug!(error, "the reaper waits for another client as long as it usually does");
+        }
+        if self.keeps {
+            return Ok(End::Removed(Vec::new()));
+        }
+        if !is_alone {
+            return Ok(End::LeftToReaper { others });
         }
         self.reaper.reap_now().map(|reaped| End::Removed(sessions::resources(reaped)))
     }
