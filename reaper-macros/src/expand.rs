@@ -150,11 +150,21 @@ fn enter(library: &TokenStream, mut function: Function) -> TokenStream {
     let place = function.name.span();
     let library = &respanned(library.clone(), place);
     let guard = Ident::new("_guard", Span::mixed_site());
-    let should_panic = function.attributes.iter().any(|attribute| is_named(attribute, "should_panic"));
-    function.body = if should_panic {
+    let should_panic = function.attributes.iter().find(|attribute| is_named(attribute, "should_panic"));
+    function.body = if let Some(should_panic) = should_panic {
         // A panic for want of an engine would count as the one expected.
         let call = quote_spanned!(place=> #library::__private::enter_or_report());
         let body = &function.body;
+        let text = match expected_text(should_panic) {
+            Some(text) => quote!(::core::option::Option::Some(#text)),
+            None => quote!(::core::option::Option::None),
+        };
+        // A closure, since only what a panic is caught from knows its text.
+        let body = if function.qualifiers.asyncness.is_some() {
+            quote!(#guard.expecting_async(#text, async || #body).await)
+        } else {
+            quote!(#guard.expecting(#text, || #body))
+        };
         block(&quote!(match #call {
             ::core::option::Option::Some(#guard) => #body,
             ::core::option::Option::None => {}
@@ -165,6 +175,16 @@ fn enter(library: &TokenStream, mut function: Function) -> TokenStream {
         block(&quote!(match #call { #guard => #body }))
     };
     verbatim(&function)
+}
+
+/// The text that the panic has to contain: `#[should_panic(expected = "text")]` or `#[should_panic = "text"]`.
+fn expected_text(should_panic: &Attribute) -> Option<TokenStream> {
+    match &should_panic.meta {
+        syn::Meta::Path(_) => None,
+        syn::Meta::NameValue(pair) => Some(pair.value.to_token_stream()),
+        // The compiler has seen to it that there is nothing else in it.
+        syn::Meta::List(list) => list.tokens.clone().into_iter().nth(2).map(|text| text.to_token_stream()),
+    }
 }
 
 /// The body, with the error that it may return taken note of. Where there can be one it becomes a closure:
@@ -188,7 +208,7 @@ fn judged(library: &TokenStream, function: &Function) -> TokenStream {
             #outcome => {
                 #[allow(unused_imports)]
                 use #library::__private::AnyOutcome as _;
-                #library::__private::Outcome(&#outcome).note();
+                (&&&&#library::__private::Outcome(&#outcome)).note();
                 #outcome
             }
         }

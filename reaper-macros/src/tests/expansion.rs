@@ -52,7 +52,7 @@ fn a_guard_parameter_becomes_a_name_in_the_body() {
                             outcome => {
                                 #[allow(unused_imports)]
                                 use ::reaper::__private::AnyOutcome as _;
-                                ::reaper::__private::Outcome(&outcome).note();
+                                (&&&&::reaper::__private::Outcome(&outcome)).note();
                                 outcome
                             }
                         }
@@ -82,7 +82,7 @@ fn an_async_function_alone_runs_on_tokio() {
                             outcome => {
                                 #[allow(unused_imports)]
                                 use ::reaper::__private::AnyOutcome as _;
-                                ::reaper::__private::Outcome(&outcome).note();
+                                (&&&&::reaper::__private::Outcome(&outcome)).note();
                                 outcome
                             }
                         }
@@ -144,7 +144,7 @@ fn the_marker_guards_whatever_the_other_attributes_made() {
                         outcome => {
                             #[allow(unused_imports)]
                             use ::reaper::__private::AnyOutcome as _;
-                            ::reaper::__private::Outcome(&outcome).note();
+                            (&&&&::reaper::__private::Outcome(&outcome)).note();
                             outcome
                         }
                     }
@@ -173,7 +173,9 @@ fn an_expected_panic_is_not_ours() {
         #[should_panic(expected = "x")]
         fn orders() {
             match ::reaper::__private::enter_or_report() {
-                ::core::option::Option::Some(_guard) => panic!(),
+                ::core::option::Option::Some(_guard) => {
+                    _guard.expecting(::core::option::Option::Some("x"), || { panic!() })
+                }
                 ::core::option::Option::None => {}
             }
         }
