@@ -25,13 +25,13 @@ pub(crate) fn all_passed() -> bool {
     !failing && !FAILED.load(Ordering::Relaxed)
 }
 
-/// Takes the end of a guarded test as it is, by a panic or not, where one was expected or not; and lets go of
-/// its guard, whose drop may ask.
-pub(crate) fn end_of_test(expects_panic: bool, let_go: impl FnOnce()) {
-    if std::thread::panicking() != expects_panic {
+/// Takes note of how a guarded test has ended, and lets go of its guard, whose drop may ask: the panic that unwinds this thread
+/// then is one that its test passes with, or a failure.
+pub(crate) fn end_of_test(passed: bool, let_go: impl FnOnce()) {
+    if !passed {
         failed();
     }
-    EXPECTED.set(expects_panic);
+    EXPECTED.set(passed);
     let_go();
     EXPECTED.set(false);
 }

@@ -4,30 +4,39 @@
 //! code, here, and can change without a test being compiled differently. Rejected: writing the behaviour
 //! into the expansion, where it would be compiled once per test and could not be tested but by expanding.
 
-use std::panic::Location;
+use std::any::Any;
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use crate::error::Error;
-use crate::guard::Reaper;
-use crate::guard::{end_of_test, failed};
+use crate::guard::{Reaper, end_of_test};
 
 /// The marker that `#[with_reaper]` leaves for when the other attributes of the test have been expanded.
 pub use reaper_macros::guard;
+
+pub use super::outcome::{AnyOutcome, Outcome, Verdict};
 
 /// Held around a test's whole body: while one is alive, [`current`] has a guard to give.
 #[must_use]
 #[derive(Debug)]
 pub struct TestGuard {
+    number: u64,
     expects_panic: bool,
+    /// It panicked as it was expected to.
+    panicked_as_expected: AtomicBool,
 }
 
-/// The guard that the running tests of this process share, and how many of them hold it.
-struct Current {
-    holders: usize,
-    reaper: Option<Reaper>,
+/// The guards of the tests that run in this process, each under its test's number. Usually all are the same one; after a loss
+/// the tests that began before it hold a dead one, and those after it a new one.
+struct Held {
+    entered: u64,
+    guards: Vec<(u64, Reaper)>,
 }
 
-static CURRENT: Mutex<Current> = Mutex::new(Current { holders: 0, reaper: None });
+static HELD: Mutex<Held> = Mutex::new(Held { entered: 0, guards: Vec::new() });
 
 /// The first failure of the process, so that a hundred tests do not say the same at full length.
 static FIRST_FAILURE: OnceLock<(String, &'static Location<'static>)> = OnceLock::new();
@@ -87,9 +96,9 @@ pub fn current() -> Reaper {
     }
 }
 
-/// The guard that the running tests share; the lock is let go before this returns.
+/// The guard of the test that began last: after a loss it is the one that is alive. The lock is let go before this returns.
 pub(super) fn held() -> Option<Reaper> {
-    lock().reaper.clone()
+    lock().guards.last().map(|(_, reaper)| reaper.clone())
 }
 
 /// What a test's guard parameter is filled with, by the type that was written for it.
@@ -130,49 +139,72 @@ pub fn block_on<F: AsyncFnOnce() -> T, T>(test: F) -> T {
     runtime.block_on(test())
 }
 
-/// What a test returned.
-#[derive(Debug)]
-pub struct Outcome<'a, T>(pub &'a T);
+impl TestGuard {
+    /// Runs the body of a test that is expected to panic, with this text where one was named, and takes note of whether
+    /// it does.
+    ///
+    /// # Panics
+    ///
+    /// As the body does.
+    pub fn expecting<T>(&self, text: Option<&str>, body: impl FnOnce() -> T) -> T {
+        // Nothing of the body is used any more when it has panicked.
+        catch_unwind(AssertUnwindSafe(body)).unwrap_or_else(|panic| self.note_panic(text, panic))
+    }
 
-impl<T, E> Outcome<'_, std::result::Result<T, E>> {
-    /// Takes note of an error.
-    pub fn note(&self) {
-        if self.0.is_err() {
-            failed();
+    /// The same for a body that is a future.
+    ///
+    /// # Panics
+    ///
+    /// As the body does.
+    pub async fn expecting_async<T>(&self, text: Option<&str>, body: impl AsyncFnOnce() -> T) -> T {
+        let mut body = pin!(body());
+        let outcome =
+            poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(context))) {
+                Ok(poll) => poll.map(Ok),
+                Err(panic) => std::task::Poll::Ready(Err(panic)),
+            });
+        outcome.await.unwrap_or_else(|panic| self.note_panic(text, panic))
+    }
+
+    fn note_panic(&self, text: Option<&str>, panic: Box<dyn Any + Send>) -> ! {
+        if text.is_none_or(|text| message(&*panic).is_some_and(|message| message.contains(text))) {
+            self.panicked_as_expected.store(true, Ordering::Relaxed);
         }
+        resume_unwind(panic)
     }
 }
 
-/// What a test returned that is no result, and so no failure; a type's own method goes before a trait's.
-pub trait AnyOutcome {
-    /// There is nothing to note.
-    fn note(&self) {}
+/// What a panic says, as the harness reads it.
+fn message(panic: &(dyn Any + Send)) -> Option<&str> {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    text.or_else(|| panic.downcast_ref::<&'static str>().copied())
 }
-
-impl<T> AnyOutcome for Outcome<'_, T> {}
 
 impl Drop for TestGuard {
     fn drop(&mut self) {
-        let last = {
-            let mut current = lock();
-            current.holders -= 1;
-            if current.holders == 0 { current.reaper.take() } else { None }
+        let own = {
+            let guards = &mut lock().guards;
+            let own = guards.iter().position(|(number, _)| *number == self.number);
+            own.map(|own| guards.remove(own))
         };
+        let passed =
+            if self.expects_panic { *self.panicked_as_expected.get_mut() } else { !std::thread::panicking() };
         // Outside the lock: closing the connection takes one of its own.
-        end_of_test(self.expects_panic, || drop(last));
+        end_of_test(passed, || drop(own));
     }
 }
 
 fn hold(reaper: Reaper, expects_panic: bool) -> TestGuard {
-    let mut current = lock();
-    current.holders += 1;
-    current.reaper.get_or_insert(reaper);
-    TestGuard { expects_panic }
+    let mut held = lock();
+    held.entered += 1;
+    let number = held.entered;
+    held.guards.push((number, reaper));
+    TestGuard { number, expects_panic, panicked_as_expected: AtomicBool::new(false) }
 }
 
-fn lock() -> std::sync::MutexGuard<'static, Current> {
+fn lock() -> std::sync::MutexGuard<'static, Held> {
     // Nothing in here panics half-way, so a poisoned lock guards sound data.
-    CURRENT.lock().unwrap_or_else(PoisonError::into_inner)
+    HELD.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// The error with its causes: at full length the first time, later by reference.

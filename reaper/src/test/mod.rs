@@ -4,6 +4,7 @@
 #[cfg(feature = "rstest")]
 pub mod fixtures;
 mod guarded;
+mod outcome;
 pub mod shared;
 
 pub use self::guarded::*;
