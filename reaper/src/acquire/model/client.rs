@@ -81,6 +81,11 @@ impl Client {
             match life.leaves {
                 Some(after) => {
                     if timeout(Duration::from_millis(after), end).await.is_err() {
+                        if life.ends_run && acquired.greeted.is_some() {
+                            // It leaves whether or not that was heard.
+                            let said = wire::end_run(&mut acquired.stream, "1s");
+                            let _ = timeout(END_WITHIN, said).await;
+                        }
                         return self.standing.set(Standing::Left);
                     }
                 }

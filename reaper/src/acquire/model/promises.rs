@@ -7,6 +7,7 @@
 //! - there is at most one reaper at a time;
 //! - who was told of an ACK has all its filters with the reaper, or is told of the connection's end;
 //! - once the faults are over every living client gets its reaper, and nothing half-made is left;
+//! - a gap of less than ten seconds ends nothing, unless a client has said that the run is over;
 //! - when the last client is gone so is everything of the session, and nothing else.
 //!
 //! A run is its scenario and nothing else. A failure is kept by proptest in `proptest-regressions`, and
@@ -186,7 +187,7 @@ fn check(strategy: impl Strategy<Value = Scenario>, expected: &[&str]) -> BTreeM
 #[test]
 fn whatever_happens_every_client_is_protected_and_nothing_is_left() {
     let requests = ["failed", "answer lost", "stalled", "name taken", "no image", "network"];
-    let reapers = ["reaper killed", "pruning", "ACK lost", "silent"];
+    let reapers = ["reaper killed", "pruning", "ACK lost", "silent", "run over"];
     let clients = ["acquired", "client killed", "connection lost", "acquired again"];
     check(scenario::scenario(), &[&requests[..], &reapers, &clients].concat());
 }
@@ -220,7 +221,7 @@ fn a_run_is_its_scenario_and_nothing_else() {
 /// What the model found, with everything taken away that was not needed for it.
 #[test]
 fn played_again() {
-    let life = Life { starts: 0, dies: None, leaves: None, tries: 60_000 };
+    let life = Life { starts: 0, dies: None, leaves: None, tries: 60_000, ends_run: false };
     let brief = |starts, tries| Life { starts, leaves: Some(100), tries, ..life };
     let fault = |operation, trouble, until| Fault { operation, trouble, from: 0, until };
     let found = [

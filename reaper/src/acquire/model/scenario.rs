@@ -49,6 +49,8 @@ pub(super) struct Life {
     pub(super) leaves: Option<u64>,
     /// How long it tries, in milliseconds.
     pub(super) tries: u64,
+    /// Says that the run is over before it leaves, as a keeper does: rightly, or others come after it.
+    pub(super) ends_run: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -79,7 +81,7 @@ pub(super) fn scenario() -> impl Strategy<Value = Scenario> {
     let before = prop::sample::select(vec![Nothing, Orphan, Running, Ended, Removing]);
     let world = (before, prop::bool::weighted(0.7), prop::bool::weighted(0.8), any::<u64>());
     let lives = (0..RESTLESS, prop::collection::vec(life(), 1..6)).prop_map(|(starts, mut lives)| {
-        lives.push(Life { starts, dies: None, leaves: None, tries: 60_000 });
+        lives.push(Life { starts, dies: None, leaves: None, tries: 60_000, ends_run: false });
         lives
     });
     let faults = prop::collection::vec(fault(RESTLESS), 0..6);
@@ -98,6 +100,7 @@ pub(super) fn impatient() -> impl Strategy<Value = Scenario> {
         dies: None,
         leaves: Some(100),
         tries,
+        ends_run: false,
     });
     let lives = prop::collection::vec(life, 2..=6);
     let faults = prop::collection::vec(fault(2_000), 0..4).prop_map(|mut faults| {
@@ -133,7 +136,13 @@ fn life() -> impl Strategy<Value = Life> {
     let starts = prop_oneof![0..50_u64, 0..RESTLESS];
     let dies = prop_oneof![2 => Just(None), 1 => (0..60_usize).prop_map(Some)];
     let leaves = prop_oneof![1 => Just(None), 1 => (0..6_000_u64).prop_map(Some)];
-    (starts, dies, leaves).prop_map(|(starts, dies, leaves)| Life { starts, dies, leaves, tries: 60_000 })
+    (starts, dies, leaves, any::<bool>()).prop_map(|(starts, dies, leaves, ends_run)| Life {
+        starts,
+        dies,
+        leaves,
+        tries: 60_000,
+        ends_run,
+    })
 }
 
 fn fault(latest: u64) -> impl Strategy<Value = Fault> {

@@ -73,7 +73,10 @@ impl SimulatedEngine {
             Some(one) if one.is_running() => Ok(false),
             Some(one) if !networks.contains(&one.network) => Err(Refusal::NoNetwork(failure())),
             Some(one) => {
-                one.container = reaper(id, State::Running);
+                let environment = std::mem::take(&mut one.container.environment);
+                one.container = Container { environment, ..reaper(id, State::Running) };
+                // By its image, whose server knows the greeting.
+                one.container.labels.insert("test-reaper.protocol".into(), "1".into());
                 // A new one each time, as an engine gives them out.
                 let port = id.trim_start_matches("container-").parse().ok();
                 one.container.published = port.map(|port| {
@@ -123,8 +126,8 @@ impl Engine for SimulatedEngine {
     }
 
     async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal> {
-        let ContainerSpec { name, network, .. } = spec.clone();
-        let create = move |engine: &Self| engine.world(|world| world.create(&name, network));
+        let spec = spec.clone();
+        let create = move |engine: &Self| engine.world(|world| world.create(spec));
         let outcome = self.request(Operation::Create, "create", create).await.map_err(Refusal::Passing)?;
         match outcome {
             Err(Refusal::NameTaken) => self.note("name taken"),

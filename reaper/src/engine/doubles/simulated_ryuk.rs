@@ -13,8 +13,11 @@ use tokio::time::sleep;
 
 use super::world::{Ryuk, SimulatedEngine, Trouble, World};
 
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(60);
-const RECONNECTION_TIMEOUT: Duration = Duration::from_secs(1);
+const CONNECTION_TIMEOUT: (&str, u64) = ("RYUK_CONNECTION_TIMEOUT", 60);
+const RECONNECTION_TIMEOUT: (&str, u64) = ("RYUK_RECONNECTION_TIMEOUT", 10);
+
+/// For so long nothing is removed between two clients, unless one has said that the run is over.
+const GAP: Duration = Duration::from_secs(10);
 
 impl SimulatedEngine {
     /// The server comes up a while after its container was started.
@@ -25,10 +28,11 @@ impl SimulatedEngine {
             let up = engine.world(|world| {
                 let one = world.find(&id).filter(|one| one.is_running() && one.ryuk.is_none())?;
                 one.ryuk = Some(Ryuk::default());
-                Some(())
+                let (name, usual) = CONNECTION_TIMEOUT;
+                Some(one.seconds(name, usual))
             });
-            if up.is_some() {
-                engine.prune_unless_used(id, CONNECTION_TIMEOUT).await;
+            if let Some(patience) = up {
+                engine.prune_unless_used(id, patience).await;
             }
         });
     }
@@ -93,37 +97,62 @@ impl SimulatedEngine {
             }
             self.pause().await;
             sleep(self.world(|world| world.ryuk_takes)).await;
-            if !self.register(connection, line) {
-                return;
-            }
+            let Some(answer) = self.answer(connection, line) else { return };
             if connection.trouble == Some(Trouble::Loses) {
                 self.note("ACK lost");
                 return;
             }
-            if server.write_all(b"ACK\n").await.is_err() {
+            if server.write_all(answer.as_bytes()).await.is_err() {
                 return;
             }
         }
     }
 
-    fn register(&self, connection: &Connection, line: String) -> bool {
+    /// None where the connection is not served any more.
+    fn answer(&self, connection: &Connection, line: String) -> Option<String> {
+        let acknowledged = || Some("ACK\n".to_owned());
         self.world(|world| {
-            let Some(ryuk) = connection.server(world) else { return false };
+            let secret =
+                world.find(&connection.container)?.variable("REAPER_SECRET").unwrap_or("-").to_owned();
+            let ryuk = connection.server(world)?;
+            if line.starts_with("%hello ") {
+                return Some(format!("HELLO 1 {secret} 0\n"));
+            }
+            if let Some(wait) = line.strip_prefix("%reconnection-timeout ") {
+                ryuk.over = wait.trim_end().strip_suffix('s')?.parse().ok().map(Duration::from_secs);
+                return acknowledged();
+            }
             ryuk.filters.push(line.clone());
+            if !ryuk.connections.contains_key(&connection.number) {
+                ryuk.over = None;
+            }
             ryuk.connections.entry(connection.number).or_default().push(line);
-            true
+            acknowledged()
         })
     }
 
     fn disconnect(&self, Connection { container, number, .. }: Connection) {
         let last = self.world(|world| {
-            let ryuk = world.find(&container)?.ryuk.as_mut()?;
+            let one = world.find(&container)?;
+            let (name, usual) = RECONNECTION_TIMEOUT;
+            let usual = one.seconds(name, usual);
+            let ryuk = one.ryuk.as_mut()?;
             let was_registered = ryuk.connections.remove(&number).is_some();
-            (was_registered && !ryuk.is_used()).then(|| ryuk.gone += 1)
+            (was_registered && !ryuk.is_used()).then(|| {
+                ryuk.gone += 1;
+                (ryuk.over, usual)
+            })
         });
-        if last.is_some() {
+        if let Some((over, usual)) = last {
             let engine = self.clone();
-            spawn_local(async move { engine.prune_unless_used(container, RECONNECTION_TIMEOUT).await });
+            spawn_local(async move {
+                if over.is_some() {
+                    engine.note("run over");
+                } else if usual < GAP {
+                    engine.wrong("a gap in a run that nobody has seen the end of ends the session");
+                }
+                engine.prune_unless_used(container, over.unwrap_or(usual)).await;
+            });
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
 
 use super::fake::reaper;
-use crate::engine::{Container, Refusal, State};
+use crate::engine::{Container, ContainerSpec, Refusal, State};
 
 /// What a client asks of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,16 +136,17 @@ impl World {
         self.faults.iter().find(here).map(|fault| fault.trouble)
     }
 
-    pub(super) fn create(&mut self, name: &str, network: String) -> Result<String, Refusal> {
+    pub(super) fn create(&mut self, spec: ContainerSpec) -> Result<String, Refusal> {
+        let ContainerSpec { name, network, environment, .. } = spec;
         if !self.has_image {
             return Err(Refusal::NoImage);
         }
         if self.containers.iter().any(|one| one.name == name) {
             return Err(Refusal::NameTaken);
         }
-        let id = self.add(name, State::Created, true, true);
+        let id = self.add(&name, State::Created, true, true);
         if let Some(one) = self.find(&id) {
-            one.network = network;
+            (one.network, one.container.environment) = (network, environment);
         }
         Ok(id)
     }
@@ -219,6 +220,17 @@ impl SimulatedEngine {
 }
 
 impl Simulated {
+    /// A time in whole seconds that its creator has set, or what the server takes otherwise.
+    pub(super) fn seconds(&self, name: &str, usual: u64) -> Duration {
+        let set = self.variable(name).and_then(|value| value.strip_suffix('s')?.parse().ok());
+        Duration::from_secs(set.unwrap_or(usual))
+    }
+
+    pub(super) fn variable(&self, name: &str) -> Option<&str> {
+        let mut variables = self.container.environment.iter().filter_map(|line| line.split_once('='));
+        variables.find(|(found, _)| *found == name).map(|(_, value)| value)
+    }
+
     pub(crate) fn is_running(&self) -> bool {
         self.container.state == State::Running
     }
@@ -237,6 +249,8 @@ pub(crate) struct Ryuk {
     /// The lines that were registered on each connection that has any.
     pub(super) connections: BTreeMap<usize, Vec<String>>,
     pub(super) accepted: usize,
+    /// How long to wait for another client, where one has said that the run is over.
+    pub(super) over: Option<Duration>,
     /// Counts the times that the last client went, so that a wait knows whether it was the last.
     pub(super) gone: usize,
     /// Ends all connections that are open. Not `watch`, which wakes in a random order.
