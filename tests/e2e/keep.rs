@@ -53,10 +53,21 @@ fn on_failure_keeps_what_failing_tests_created_and_nothing_else() {
     let output = runner.wait_with_output().unwrap();
     says_how_to_remove(&output, &killed.session);
     let records = run.records();
-    assert_eq!(records.len(), 7, "{records:#?}\n{}", text(&output));
+    assert_eq!(records.len(), 15, "{records:#?}\n{}", text(&output));
 
     let left = left(&killed.session);
-    let failed = ["panics", "returns_an_error", "returns_an_error_async", "is_killed"];
+    let failed = [
+        "panics",
+        "panics_otherwise",
+        "panics_otherwise_async",
+        "returns_a_failure_of_its_own",
+        "returns_a_failure_that_has_no_name",
+        "returns_an_error",
+        "returns_an_error_async",
+        "returns_failure",
+        "returns_failure_in_ok",
+        "is_killed",
+    ];
     let expected: BTreeSet<_> = records
         .iter()
         .filter(|record| failed.contains(&record.test.as_str()))

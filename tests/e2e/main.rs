@@ -14,6 +14,7 @@ mod keeper;
 mod kept_by_hand;
 mod reap_now;
 mod refusals;
+mod runner;
 mod runs;
 mod shared;
 mod sweep;

@@ -7,10 +7,10 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use reaper_tests::engine;
 use reaper_tests::process::Process;
 use reaper_tests::proxy::{Decision, Proxy, Request};
 use reaper_tests::scene::{Scene, act};
+use reaper_tests::{engine, until_later};
 use serde_json::Value;
 
 #[test]
@@ -110,6 +110,35 @@ fn a_reaper_that_cannot_be_had_again_is_told_of_and_can_be_asked_for_later() {
         assert!(said.contains(part), "{part} is missing: {said}");
     }
     // What was created before the loss is the new reaper's, too.
+    scene.end();
+}
+
+/// Tests that share a process: one goes on with the guard that it had, and one begins after the loss. The second has a guard
+/// that lives, and what it creates stays while it runs.
+#[test]
+fn a_test_that_begins_after_a_loss_has_a_guard_that_lives() {
+    let scene = Scene::new("after-loss");
+    let on_fire = Arc::new(AtomicBool::new(false));
+    let burns = Arc::clone(&on_fire);
+    let proxy = Proxy::new(move |_| match burns.load(Ordering::Relaxed) {
+        true => Decision::Refuse(500, "the engine is on fire".into()),
+        false => Decision::Pass,
+    });
+    let mut test = scene.test("goes_on_after_a_loss");
+    let test = Process::start(proxy.serve(test.env("REAPER_ACQUIRE_TIMEOUT", "2s")));
+    let before = scene.run.until_recorded("before");
+    on_fire.store(true, Ordering::Relaxed);
+    act("POST", &before.reaper, "/kill");
+    let _ = scene.run.until_recorded("lost");
+    on_fire.store(false, Ordering::Relaxed);
+    std::fs::write(scene.run.file("go-on"), "").unwrap();
+    let after = scene.run.until_recorded("after");
+    assert_ne!(after.reaper, before.reaper);
+    // More than the scene's reaper waits for another client: that it has one is what is tested.
+    until_later(Duration::from_secs(4));
+    let resources = engine::resources(&scene.session);
+    assert!(resources.contains(&format!("container {}", after.container)), "{resources:?}");
+    test.kill();
     scene.end();
 }
 

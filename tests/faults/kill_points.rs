@@ -3,6 +3,7 @@
 //! `ends` and `keeper`.
 
 use std::os::unix::process::CommandExt as _;
+use std::time::Duration;
 
 use reaper_tests::engine::Engine;
 use reaper_tests::log::Log;
@@ -11,6 +12,9 @@ use reaper_tests::proxy::{Decision, Gate, Proxy, Request};
 use reaper_tests::scene::{Scene, WITHIN};
 use reaper_tests::suite::{keepers, signal};
 use reaper_tests::{engine, until};
+
+/// More than the time that a new reaper is given for its first client, and less than the server would take.
+const GIVEN_UP_WITHIN: Duration = Duration::from_secs(40);
 
 /// Where a request is held while its client is killed.
 #[derive(Clone, Copy)]
@@ -113,7 +117,8 @@ fn a_creator_killed_before_it_was_acknowledged_is_followed_by_another() {
     scene.end();
 }
 
-/// Nobody follows, so nobody connects, and the reaper gives up waiting for its first client.
+/// Nobody follows, so nobody connects, and the reaper gives up waiting for its first client: soon, since it has the
+/// session's name.
 #[test]
 fn a_reaper_that_nobody_ever_connected_to_ends_by_itself() {
     let scene = Scene::new("creator-alone");
@@ -124,10 +129,11 @@ fn a_reaper_that_nobody_ever_connected_to_ends_by_itself() {
         if request.starts() { Decision::Then(Box::new(move || held.hold())) } else { Decision::Pass }
     });
     let mut creator = scene.test("attaches");
-    let creator = Process::start(proxy.serve(&mut creator).env("RYUK_CONNECTION_TIMEOUT", "2s"));
+    let creator = Process::start(proxy.serve(&mut creator));
     gate.until_reached();
     creator.kill();
     gate.open();
+    engine::until_gone(&scene.session, GIVEN_UP_WITHIN);
     scene.end();
 }
 

@@ -210,6 +210,22 @@ impl Facts {
     }
 }
 
+/// The parent of a process.
+#[must_use]
+pub fn parent(process: &str) -> Option<String> {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+    let (_, fields) = stat.rsplit_once(") ")?;
+    fields.split(' ').nth(1).map(str::to_owned)
+}
+
+/// The processes whose parent is this one, ended ones too.
+#[must_use]
+pub fn with_parent(expected: &str) -> Vec<String> {
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let names = processes.map(|process| process.file_name().to_string_lossy().into_owned());
+    names.filter(|process| parent(process).as_deref() == Some(expected)).collect()
+}
+
 /// The open descriptors of a process and what each leads to.
 #[must_use]
 pub fn descriptors(process: &str) -> Vec<(u32, String)> {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use reaper_tests::engine::Engine;
+use reaper_tests::log::Log;
 use reaper_tests::process::Process;
 use reaper_tests::suite::{Run, signal, spawn, succeeded, text};
 use reaper_tests::{engine, until};
@@ -148,6 +150,26 @@ fn what_is_to_be_kept_stays() {
     });
     let (status, _) = engine::request("DELETE", &format!("/volumes/{name}"), &Value::Null);
     assert_eq!(status, 204, "it was kept");
+}
+
+/// Whoever ran the session has seen the end of it, so its reaper need not stay for another client.
+#[test]
+fn when_it_has_ended_the_reaper_waits_for_nobody() {
+    let run = Run::unbuilt();
+    let name = unique("ended");
+    let go_on = run.file("go-on");
+    let script = format!("until test -e '{}'; do sleep 0.05; done", go_on.display());
+    let process = Process::start(&mut reaper(&run, &["run", "--session", &name, "--", "sh", "-c", &script]));
+    let id = until("the reaper runs", GONE_WITHIN, || {
+        let reaper = engine::inspect(&format!("/containers/reaper_{name}/json")).unwrap_or_default();
+        let runs = reaper["State"]["Running"] == true;
+        if runs { Ok(reaper["Id"].as_str().unwrap_or_default().to_owned()) } else { Err(reaper.to_string()) }
+    });
+    let log = Log::follow(&Engine::system(), &id);
+    std::fs::write(&go_on, "").unwrap();
+    process.succeed();
+    let _ = log.until_says(&["the run is over, wait=1000 ms"]);
+    engine::until_gone(&name, GONE_WITHIN);
 }
 
 #[test]
