@@ -155,10 +155,10 @@ fn enter(library: &TokenStream, mut function: Function) -> TokenStream {
         // A panic for want of an engine would count as the one expected.
         let call = quote_spanned!(place=> #library::__private::enter_or_report());
         let body = &function.body;
-        let text = match expected_text(should_panic) {
-            Some(text) => quote!(::core::option::Option::Some(#text)),
-            None => quote!(::core::option::Option::None),
-        };
+        let text = expected_text(should_panic).map_or_else(
+            || quote!(::core::option::Option::None),
+            |text| quote!(::core::option::Option::Some(#text)),
+        );
         // A closure, since only what a panic is caught from knows its text.
         let body = if function.qualifiers.asyncness.is_some() {
             quote!(#guard.expecting_async(#text, async || #body).await)
