@@ -125,11 +125,15 @@ impl Client {
                 self.told = Some(register.generation);
                 self.say(&hello::answer(&register.hello(version)));
             }
-            Line::Over(_) if self.told.is_none() => return Err("greet first".into()),
+            Line::Over(_) | Line::Clients if self.told.is_none() => return Err("greet first".into()),
             Line::Over(wait) => {
                 log::line(format_args!("client={} the run is over, wait={} ms", self.name, wait.as_millis()));
                 register.over = Some(wait);
                 self.say("ACK\n");
+            }
+            Line::Clients => {
+                let others = register.clients.saturating_sub(usize::from(self.is_registered()));
+                self.say(&hello::answer_clients(others));
             }
             Line::Filter(_) if self.told.is_some_and(|told| told != register.generation) => {
                 return Err("what there was has been removed since the greeting: greet again".into());

@@ -7,12 +7,14 @@
 //! ```text
 //! client   %hello 1                       the highest version that it speaks
 //! server   HELLO 1 5eed…c0de 0            the version that both speak, the secret, how often it has removed things
+//! client   %clients                       who has greeted may ask how many others hold the session
+//! server   CLIENTS 2                      a server of before the word answers with an error
 //! ```
 //!
 //! The last number is there because a server may let a client in after it has removed what the clients before had made:
 //! what was made under another number is gone. A server that was given no secret says `-` in its place.
 //!
-//! After the greeting there is one more word. A container is created with the usual time for a client to come back, which
+//! And there is one more word after the greeting. A container is created with the usual time for a client to come back, which
 //! nobody can change from outside; so whoever has seen the end of the run says that no more clients are to be expected:
 //!
 //! ```text
@@ -31,6 +33,8 @@ pub(crate) const VERSION: u32 = 1;
 pub(crate) const LABEL: &str = "test-reaper.protocol";
 /// The variable in the container's environment that holds the secret.
 pub(crate) const SECRET: &str = "REAPER_SECRET";
+
+const CLIENTS: &str = "%clients";
 
 const LONGEST_SECRET: usize = 128;
 
@@ -69,6 +73,26 @@ pub(crate) fn reconnection_timeout_in(line: &[u8]) -> Option<&str> {
     std::str::from_utf8(line).ok()?.strip_prefix(RECONNECTION_TIMEOUT)
 }
 
+/// A client's line, by which it asks how many others hold the session.
+pub(crate) fn ask_clients() -> String {
+    format!("{CLIENTS}\n")
+}
+
+/// Whether a client's line, without its end, asks that.
+pub(crate) fn is_about_clients(line: &[u8]) -> bool {
+    line == CLIENTS.as_bytes()
+}
+
+/// A server's line.
+pub(crate) fn answer_clients(others: usize) -> String {
+    format!("CLIENTS {others}\n")
+}
+
+/// What a server has said to it; none where it does not know the word.
+pub(crate) fn read_clients(line: &str) -> Option<u32> {
+    number(line.trim_end_matches(['\r', '\n']).strip_prefix("CLIENTS ")?)
+}
+
 /// Whether a line, without its end, is a word of this protocol rather than a filter.
 pub(crate) fn is_word(line: &[u8]) -> bool {
     let is_digit = |at: usize| line.get(at).is_some_and(u8::is_ascii_hexdigit);
@@ -79,7 +103,7 @@ pub(crate) fn is_word(line: &[u8]) -> bool {
 pub(crate) fn understand(line: &[u8]) -> Result<u32, String> {
     let version = line
         .strip_prefix(b"%hello ")
-        .ok_or("the words are %hello <version> and %reconnection-timeout <duration>")?;
+        .ok_or("the words are %hello <version>, %clients and %reconnection-timeout <duration>")?;
     match number(std::str::from_utf8(version).unwrap_or_default()) {
         Some(version) if version > 0 => Ok(version.min(VERSION)),
         _ => Err("the version behind %hello must be a whole number from 1".into()),
@@ -139,6 +163,17 @@ mod tests {
         assert_eq!(reconnection_timeout_in(b"%reconnection-timeout 1s"), Some("1s"));
         for line in [&b"%hello 1"[..], b"%reconnection-timeout", b"label=%reconnection-timeout 1s", b"\xff"] {
             assert_eq!(reconnection_timeout_in(line), None);
+        }
+    }
+
+    #[test]
+    fn both_ends_agree_on_the_number_of_clients() {
+        assert!(is_word(b"%clients") && is_about_clients(b"%clients") && ask_clients() == "%clients\n");
+        assert!(!is_about_clients(b"%clients 1") && !is_about_clients(b"%hello 1"));
+        assert_eq!(answer_clients(12), "CLIENTS 12\n");
+        assert_eq!(read_clients("CLIENTS 12\r\n"), Some(12));
+        for other in ["", "ACK", "CLIENTS", "CLIENTS ", "CLIENTS -1", "CLIENTS 1 2", "ERROR no"] {
+            assert_eq!(read_clients(other), None, "{other}");
         }
     }
 

@@ -18,6 +18,8 @@ pub(crate) struct Register {
     pub(crate) generation: u32,
     /// How long to wait for another client, where one has said that the run is over.
     pub(crate) over: Option<Duration>,
+    /// How many clients hold the session.
+    pub(crate) clients: usize,
 }
 
 /// What a client may say.
@@ -27,6 +29,8 @@ pub(crate) enum Line {
     Greeting(u32),
     /// The run is over: wait only this long for another client.
     Over(Duration),
+    /// How many others hold the session.
+    Clients,
 }
 
 impl Line {
@@ -35,6 +39,8 @@ impl Line {
             let nanoseconds =
                 u64::try_from(duration::parse(text)?).map_err(|_| format!("{text} is negative"))?;
             Ok(Self::Over(Duration::from_nanos(nanoseconds)))
+        } else if hello::is_about_clients(line) {
+            Ok(Self::Clients)
         } else if hello::is_word(line) {
             hello::understand(line).map(Self::Greeting)
         } else {
@@ -53,6 +59,7 @@ impl Register {
             secret,
             generation: 0,
             over: None,
+            clients: 0,
         }
     }
 

@@ -203,6 +203,7 @@ impl<'a> Server<'a> {
             }
         }
         let mut readable = readable.into_iter();
+        self.register.clients = self.holders().count();
         let mut room = ALL_UNFINISHED;
         let Self { clients, register, settings, .. } = self;
         clients.retain_mut(|client| {
@@ -240,10 +241,16 @@ impl<'a> Server<'a> {
 
     /// Whether anybody is there for whom the session is kept.
     fn is_held(&self) -> bool {
+        self.holders().next().is_some()
+    }
+
+    fn holders(&self) -> impl Iterator<Item = &Client> {
         let now = Instant::now();
-        let is_silent = |client: &Client| client.silent_at().is_some_and(|at| at <= now);
+        let is_silent = move |client: &Client| client.silent_at().is_some_and(|at| at <= now);
         let may_be_silent = self.may_be_silent(now);
-        self.clients.iter().any(|client| client.is_registered() || (may_be_silent && is_silent(client)))
+        self.clients
+            .iter()
+            .filter(move |client| client.is_registered() || (may_be_silent && is_silent(client)))
     }
 
     /// Once things were removed, only a filter keeps the session.

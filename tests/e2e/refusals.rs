@@ -370,11 +370,14 @@ fn a_socket_that_the_engines_host_does_not_have_is_named_and_no_folder_is_made_o
 fn podman_is_asked_where_its_socket_is_before_it_makes_a_folder_elsewhere() {
     let run = Run::new();
     let podman = || {
-        Proxy::new(|request| match request.is("GET", "/libpod/info") {
-            true => Decision::Answer(
-                json!({"host": {"remoteSocket": {"path": format!("unix://{}", engine::SOCKET)}}}),
-            ),
-            false => Decision::Pass,
+        Proxy::new(|request| {
+            if request.is("GET", "/libpod/info") {
+                Decision::Answer(
+                    json!({"host": {"remoteSocket": {"path": format!("unix://{}", engine::SOCKET)}}}),
+                )
+            } else {
+                Decision::Pass
+            }
         })
     };
     let (name, nowhere) = ("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", run.file("nowhere.sock"));
@@ -405,9 +408,12 @@ fn podman_is_asked_where_its_socket_is_before_it_makes_a_folder_elsewhere() {
 #[test]
 fn an_image_without_a_tag_is_pulled_by_one() {
     let run = Run::new();
-    let proxy = Proxy::new(|request| match request.is("POST", "/images/create") {
-        true => Decision::Refuse(404, "no such repository".to_owned()),
-        false => Decision::Pass,
+    let proxy = Proxy::new(|request| {
+        if request.is("POST", "/images/create") {
+            Decision::Refuse(404, "no such repository".to_owned())
+        } else {
+            Decision::Pass
+        }
     });
     let mut command = attaches(&run);
     command.env("TESTCONTAINERS_SESSION_ID", format!("untagged-{}", std::process::id()));

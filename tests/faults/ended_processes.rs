@@ -74,9 +74,8 @@ fn a_test_that_comes_after_the_reaper_was_lost_tells_the_next_one_of_those_befor
         count => Err(format!("{count} keepers")),
     });
     let (path, _left) = registered(&named.session);
-    until("the test has ended", WITHIN, || match std::path::Path::new("/proc").join(&named.pid).exists() {
-        false => Ok(()),
-        true => Err(named.pid.clone()),
+    until("the test has ended", WITHIN, || {
+        if !std::path::Path::new("/proc").join(&named.pid).exists() { Ok(()) } else { Err(named.pid.clone()) }
     });
     act("DELETE", &named.reaper, "?force=1");
     until_no_keeper(&named.session);

@@ -120,9 +120,12 @@ fn a_test_that_begins_after_a_loss_has_a_guard_that_lives() {
     let scene = Scene::new("after-loss");
     let on_fire = Arc::new(AtomicBool::new(false));
     let burns = Arc::clone(&on_fire);
-    let proxy = Proxy::new(move |_| match burns.load(Ordering::Relaxed) {
-        true => Decision::Refuse(500, "the engine is on fire".into()),
-        false => Decision::Pass,
+    let proxy = Proxy::new(move |_| {
+        if burns.load(Ordering::Relaxed) {
+            Decision::Refuse(500, "the engine is on fire".into())
+        } else {
+            Decision::Pass
+        }
     });
     let mut test = scene.test("goes_on_after_a_loss");
     let test = Process::start(proxy.serve(test.env("REAPER_ACQUIRE_TIMEOUT", "2s")));

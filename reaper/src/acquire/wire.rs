@@ -17,12 +17,6 @@ use crate::session::Filter;
 /// No answer of any Ryuk comes near; what is longer is not Ryuk.
 const LONGEST_ANSWER: usize = 4096;
 
-/// Asks for the number of the session's other clients, and how the answer begins.
-#[cfg(feature = "cli")]
-const ASK_CLIENTS: &str = "%clients\n";
-#[cfg(feature = "cli")]
-const CLIENTS: &str = "CLIENTS ";
-
 /// How the embedded server's word to a client that it has removed things under ends.
 const GREET_AGAIN: &str = "greet again";
 
@@ -68,9 +62,8 @@ pub(crate) async fn count_clients<S>(stream: &mut S) -> io::Result<u32>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let answer = ask(stream, ASK_CLIENTS).await?;
-    let count = answer.strip_prefix(CLIENTS).and_then(|count| count.parse().ok());
-    count.ok_or_else(|| io::Error::other(format!("the reaper answered {answer:?}")))
+    let answer = ask(stream, &hello::ask_clients()).await?;
+    hello::read_clients(&answer).ok_or_else(|| io::Error::other(format!("the reaper answered {answer:?}")))
 }
 
 /// Says that the session's run is over, so that the reaper waits for another client no longer than this; to a server that

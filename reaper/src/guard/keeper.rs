@@ -38,7 +38,7 @@ pub(super) fn catch_up() {
     }
     #[cfg(unix)]
     if let Some(task) = std::env::var_os(TASK) {
-        unix::keep(task);
+        unix::keep(&task);
     }
     session::remember();
 }
@@ -108,8 +108,8 @@ mod unix {
     }
 
     /// The keeper's whole life, if this is one; returns where it is not.
-    pub(super) fn keep(task: OsString) {
-        let Some(task) = Task::read(&task) else { return };
+    pub(super) fn keep(task: &OsStr) {
+        let Some(task) = Task::read(task) else { return };
         let arguments = platform::arguments();
         let is = |name: &str| {
             let own = [OsStr::new(name), OsStr::new("--exact"), OsStr::new(&task.session)];

@@ -109,7 +109,7 @@ fn sweep(folder: &Path) {
     let entries = std::fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok);
     let locks =
         entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|end| end == "keeper"));
-    for path in locks.filter(|path| is_old(path)) {
+    for path in locks.filter(is_old) {
         let lock = folder::open(&path, OpenOptions::new().append(true));
         if let Ok(lock) = lock.and_then(|lock| lock.try_lock().map_err(Into::into).map(|()| lock)) {
             let _ = remove_lock(&lock, &path);

@@ -47,14 +47,14 @@ pub(crate) fn variables_at_start<const N: usize>(names: [&str; N]) -> [Option<St
     }
 }
 
-/// A variable that another process was started with; the inner none where it had none, the outer where that is not
-/// to be seen: of another user's process, or where `/proc` is not ours.
-pub(crate) fn variable_at_start_of(id: u32, name: &str) -> Option<Option<String>> {
+/// A variable that another process was started with; an error where that is not to be seen: of another user's
+/// process, or where `/proc` is not ours.
+pub(crate) fn variable_at_start_of(id: u32, name: &str) -> io::Result<Option<String>> {
     if !shows_own_namespace() {
-        return None;
+        return Err(io::ErrorKind::Unsupported.into());
     }
-    let [value] = find(&fs::read(format!("/proc/{id}/environ")).ok()?, [name]);
-    Some(value)
+    let [value] = find(&fs::read(format!("/proc/{id}/environ"))?, [name]);
+    Ok(value)
 }
 
 fn find<const N: usize>(variables: &[u8], names: [&str; N]) -> [Option<String>; N] {

@@ -41,8 +41,8 @@ pub(crate) fn variables_at_start<const N: usize>(names: [&str; N]) -> [Option<St
 }
 
 /// A variable that another process was started with: not to be seen here.
-pub(crate) fn variable_at_start_of(_id: u32, _name: &str) -> Option<Option<String>> {
-    None
+pub(crate) fn variable_at_start_of(_id: u32, _name: &str) -> io::Result<Option<String>> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// The arguments of this process; none where they are not known before `main`.

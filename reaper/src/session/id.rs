@@ -16,6 +16,7 @@
 //! rest at load: a hook that runs in every process of a suite has to cost next to nothing.
 
 use std::fmt;
+use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -200,11 +201,11 @@ fn namer(run: &str) -> Option<Process> {
 fn nearest_without(
     run: &str,
     mut ancestors: impl Iterator<Item = Process>,
-    had: impl Fn(&Process) -> Option<Option<String>>,
+    had: impl Fn(&Process) -> io::Result<Option<String>>,
 ) -> Option<Process> {
     ancestors.find(|process| match had(process) {
-        Some(had) => had.as_deref() != Some(run),
-        None => name(process) == "cargo-nextest",
+        Ok(had) => had.as_deref() != Some(run),
+        Err(_) => name(process) == "cargo-nextest",
     })
 }
 
@@ -290,16 +291,17 @@ mod tests {
             process(6, "cargo"),
             process(5, "bash"),
         ];
-        let namer = |had: &dyn Fn(&Process) -> Option<Option<String>>| {
+        let namer = |had: &dyn Fn(&Process) -> io::Result<Option<String>>| {
             nearest_without("run", above.iter().cloned(), had).map(|process| process.id)
         };
-        let run = |is: bool| Some(is.then(|| "run".to_owned()));
+        let hidden = || Err(io::Error::from(io::ErrorKind::PermissionDenied));
+        let run = |is: bool| Ok(is.then(|| "run".to_owned()));
         assert_eq!(namer(&|process| run(process.id > 7)), Some(7));
         // A nextest inside another's run has that one's name.
-        let nested = |process: &Process| Some(Some(if process.id > 7 { "run" } else { "outer" }.to_owned()));
+        let nested = |process: &Process| Ok(Some(if process.id > 7 { "run" } else { "outer" }.to_owned()));
         assert_eq!(namer(&nested), Some(7));
-        assert_eq!(namer(&|process| (process.id > 8).then(|| Some("run".to_owned()))), Some(7));
-        assert_eq!(namer(&|_| None), Some(7));
+        assert_eq!(namer(&|process| if process.id > 8 { run(true) } else { hidden() }), Some(7));
+        assert_eq!(namer(&|_| hidden()), Some(7));
         assert_eq!(namer(&|_| run(true)), None);
     }
 

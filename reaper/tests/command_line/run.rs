@@ -17,7 +17,7 @@ const GONE_WITHIN: Duration = Duration::from_secs(60);
 fn everything(name: &str) -> String {
     format!(
         "docker network create {LABELLED} {name}-net && docker volume create {LABELLED} {name}-vol && \
-         docker create {LABELLED} --name {name} \
+         docker create {LABELLED} --label org.testcontainers.ryuk= --name {name} \
          $(docker inspect reaper_$TESTCONTAINERS_SESSION_ID --format '{{{{.Config.Image}}}}')"
     )
 }

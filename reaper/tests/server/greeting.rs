@@ -133,3 +133,22 @@ fn a_last_word_is_taken_from_those_alone_who_have_greeted() {
         assert_eq!(client.answer(), "");
     }
 }
+
+#[test]
+fn who_has_greeted_may_ask_how_many_others_hold_the_session() {
+    let engine = engine();
+    let ryuk = Ryuk::start(&engine.host(), &[SECRET]);
+    let mut asking = ryuk.connect();
+    assert_eq!(asking.say("%hello 1"), "HELLO 1 5eed-c0de 0");
+    assert_eq!(asking.say(OURS), "ACK");
+    assert_eq!(asking.say("%clients"), "CLIENTS 0");
+    let mut other = ryuk.connect();
+    assert_eq!(other.say(OURS), "ACK");
+    assert_eq!(asking.say("%clients"), "CLIENTS 1");
+    drop(other);
+    while asking.say("%clients") != "CLIENTS 0" {
+        std::thread::yield_now();
+    }
+    // A plain client has not greeted, and is told nothing.
+    assert!(ryuk.connect().say("%clients").starts_with("ERROR "));
+}
