@@ -5,6 +5,7 @@ pub mod bystander;
 pub mod engine;
 pub mod holder;
 pub mod log;
+pub mod machine;
 pub mod process;
 pub mod proxy;
 pub mod scene;
