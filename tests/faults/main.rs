@@ -15,6 +15,7 @@ mod kill_points;
 mod namespaces;
 mod newcomers;
 mod own_container;
+mod podman;
 mod reaper_container;
 mod removal;
 mod sessions;

@@ -1,5 +1,6 @@
 //! A session that a test process holds and does nothing else with, so that the test decides what is in it.
 
+use std::process::Command;
 use std::time::Duration;
 
 use crate::engine::Engine;
@@ -31,16 +32,27 @@ impl Holder {
     /// When it gets none.
     #[must_use]
     pub fn start(name: &str, settings: &[(&str, &str)]) -> Self {
+        Self::start_on(&Engine::system(), name, settings, |run, session| {
+            let mut holds = run.binary("attribute");
+            holds.args(["--exact", "holds", "--include-ignored"]).env("TESTCONTAINERS_SESSION_ID", session);
+            holds.env("RYUK_RECONNECTION_TIMEOUT", "1s");
+            holds
+        })
+    }
+
+    /// The same on another engine, with the command that runs the suite's test `holds` there, in this session.
+    pub(crate) fn start_on(
+        engine: &Engine,
+        name: &str,
+        settings: &[(&str, &str)],
+        holds: impl FnOnce(&Run, &str) -> Command,
+    ) -> Self {
         let run = Run::new();
         let session = format!("{name}-{}", std::process::id());
-        let mut holds = run.binary("attribute");
-        holds.args(["--exact", "holds", "--include-ignored"]).env("TESTCONTAINERS_SESSION_ID", &session);
-        holds.env("RYUK_RECONNECTION_TIMEOUT", "1s").envs(settings.iter().copied());
-        let process = Some(Process::start(&mut holds));
+        let process = Some(Process::start(holds(&run, &session).envs(settings.iter().copied())));
         let reaper = run.until_recorded("holds").reaper;
-        let engine = Engine::system();
-        let log = Log::follow(&engine, &reaper);
-        Self { session, log, reaper, engine, process }
+        let log = Log::follow(engine, &reaper);
+        Self { session, log, reaper, engine: engine.clone(), process }
     }
 
     /// The labels of the session.

@@ -6,6 +6,7 @@ pub mod engine;
 pub mod holder;
 pub mod log;
 pub mod machine;
+pub mod podman;
 pub mod process;
 pub mod proxy;
 pub mod scene;

@@ -1,0 +1,141 @@
+//! A Podman of the tests' own, as Debian packages it, which differs from Docker where it matters most: in what it takes
+//! for a match, and in what force does.
+//!
+//! It runs on a machine of its own. What a test starts on that machine's network finds it as people find theirs: at a
+//! socket on the same host, with ports published on 127.0.0.1.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::engine::Engine;
+use crate::holder::Holder;
+use crate::machine::{Machine, cgroups};
+use crate::suite::Run;
+
+/// What it takes, and where that comes from on Debian.
+const PROGRAMS: [(&str, &str); 5] = [
+    ("podman", "podman"),
+    ("runc", "runc"),
+    ("conmon", "conmon"),
+    ("netavark", "netavark"),
+    ("nsenter", "util-linux"),
+];
+
+/// Limits that a container may have inside another, which is where tests run, too; networks where they end with it.
+const CONFIGURATION: &str = r#"
+[containers]
+default_ulimits = ["nofile=1024:1024", "nproc=32768:32768"]
+[engine]
+events_logger = "file"
+[network]
+network_backend = "netavark"
+network_config_dir = "/run/networks"
+"#;
+
+/// A running Podman; removed with all that it had when dropped.
+pub struct Podman {
+    machine: Machine,
+    engine: Engine,
+}
+
+impl Podman {
+    /// One with everything as usual.
+    ///
+    /// # Panics
+    ///
+    /// When this machine cannot have one; says what is missing.
+    #[must_use]
+    pub fn start() -> Self {
+        let mut machine = Machine::start(&PROGRAMS);
+        let folder = machine.folder().to_owned();
+        let engine = Engine::at(folder.join("podman.sock"));
+        std::fs::write(folder.join("containers.conf"), CONFIGURATION).expect("room for a file");
+        // The locks of all its containers are in shared memory, and it caches what it is not told where to.
+        machine.run("for folder in /dev/shm /var/lib /var/cache; do mount -t tmpfs tmpfs $folder; done");
+        let folder = folder.display();
+        let command = format!(
+            "CONTAINERS_CONF={folder}/containers.conf podman --root {folder}/root --runroot /run/podman \
+             --runtime runc --cgroup-manager cgroupfs --storage-driver vfs system service --time 0 \
+             unix://{folder}/podman.sock"
+        );
+        machine.run_engine(&command, &engine);
+        Self { machine, engine }
+    }
+
+    /// Its raw API.
+    #[must_use]
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// What a test sets as `DOCKER_HOST` to use it.
+    #[must_use]
+    pub fn docker_host(&self) -> String {
+        format!("unix://{}", self.engine.socket().display())
+    }
+
+    /// A command that begins with a clean environment, started where this is the engine: on its machine's network, for
+    /// elsewhere no port of its containers is reached.
+    ///
+    /// # Panics
+    ///
+    /// When its machine has ended.
+    #[must_use]
+    pub fn with(&self, command: &Command) -> Command {
+        let mut inside = Command::new("nsenter");
+        inside.arg(format!("--net=/proc/{}/ns/net", self.machine.process())).arg("--");
+        inside.arg(command.get_program()).args(command.get_args());
+        inside.env_clear().env("DOCKER_HOST", self.docker_host());
+        inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        inside
+    }
+
+    /// One of the suite's tests with it, in a session that has been given a name, whose reaper waits a second.
+    #[must_use]
+    pub fn test(&self, run: &Run, test: &str, session: &str) -> Command {
+        let mut command = self.with(&run.binary("attribute"));
+        command.args(["--exact", test, "--include-ignored"]);
+        command.env("TESTCONTAINERS_SESSION_ID", session).env("RYUK_RECONNECTION_TIMEOUT", "1s");
+        command
+    }
+
+    /// A session on it that is held until it is let go.
+    ///
+    /// # Panics
+    ///
+    /// When it gets no guard.
+    #[must_use]
+    pub fn hold(&self, name: &str, settings: &[(&str, &str)]) -> Holder {
+        Holder::start_on(&self.engine, name, settings, |run, session| self.test(run, "holds", session))
+    }
+
+    /// Starts a command on its machine that is to go on after this returns.
+    pub fn serve(&mut self, command: &str) {
+        let log = self.machine.folder().join("served.log");
+        self.machine.run(&format!("{command} >> {} 2>&1 &", log.display()));
+    }
+
+    /// The folder that both its machine and this one have.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.machine.folder().to_owned()
+    }
+
+    /// The control groups of its containers, which all Podmans have in one place.
+    fn cgroups(&self) -> Vec<PathBuf> {
+        let layers = std::fs::read_dir(self.machine.folder().join("root/vfs-containers"));
+        let containers = layers.into_iter().flatten().filter_map(Result::ok);
+        let group = |id| cgroups(&format!("/libpod_parent/libpod-{id}"));
+        containers.flat_map(|container| group(container.file_name().display().to_string())).collect()
+    }
+}
+
+impl Drop for Podman {
+    fn drop(&mut self) {
+        let cgroups = self.cgroups();
+        self.machine.end();
+        for path in cgroups {
+            let _ = std::fs::remove_dir(path);
+        }
+    }
+}
