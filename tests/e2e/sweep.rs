@@ -3,6 +3,7 @@
 use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
+use reaper_tests::process::mark_of_this;
 use reaper_tests::suite::{Run, keepers, signal, spawn, succeeded, until_no_keeper};
 use reaper_tests::{engine, until};
 use serde_json::{Value, json};
@@ -66,14 +67,4 @@ fn orphans_do_not_wait_for_the_end_of_the_next_run() {
         let left = (keepers(&test.session), engine::resources(&test.session));
         if left.0.is_empty() && left.1.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
     });
-}
-
-/// As the library marks what a process creates, written down here a second time.
-fn mark_of_this() -> String {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
-    let started = stat.rsplit_once(") ").unwrap().1.split(' ').nth(19).unwrap().to_owned();
-    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap();
-    let namespace = std::fs::read_link("/proc/self/ns/pid").unwrap().to_string_lossy().into_owned();
-    let namespace = namespace.trim_matches(|c: char| !c.is_ascii_digit());
-    format!("{}.{started}@{}.{namespace}", std::process::id(), boot.trim())
 }

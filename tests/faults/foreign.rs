@@ -6,16 +6,16 @@ use reaper_tests::world::{self, Leftovers, image, of_session};
 use serde_json::{Value, json};
 
 /// A container of somebody else's, removed when dropped.
-struct Foreigner {
+pub(crate) struct Foreigner {
     engine: Engine,
-    id: String,
+    pub(crate) id: String,
     seen: Value,
     _removed: Leftovers,
 }
 
 impl Foreigner {
     /// With what the session of a test owns: its image, its network, or one of its volumes.
-    fn create(engine: &Engine, image: &str, host: &Value) -> Self {
+    pub(crate) fn create(engine: &Engine, image: &str, host: &Value) -> Self {
         // Its own value: a container has the labels of its image as well, so without one it would be ours.
         let body = json!({"Image": image, "Labels": of_session("somebody-else"), "HostConfig": host});
         let id = engine.done("POST", "/containers/create", &body)["Id"].as_str().unwrap().to_owned();
@@ -24,7 +24,7 @@ impl Foreigner {
     }
 
     /// The same, running.
-    fn start(engine: &Engine, image: &str, host: &Value) -> Self {
+    pub(crate) fn start(engine: &Engine, image: &str, host: &Value) -> Self {
         let mut foreigner = Self::create(engine, image, host);
         world::start(engine, &foreigner.id);
         foreigner.seen = foreigner.look().unwrap();
@@ -38,7 +38,7 @@ impl Foreigner {
 
     /// As it was when it started: running under the same pid, on the same networks, with the same volumes.
     #[track_caller]
-    fn is_untouched(&self) {
+    pub(crate) fn is_untouched(&self) {
         assert_eq!(self.look().as_ref(), Some(&self.seen));
     }
 }

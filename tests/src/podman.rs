@@ -109,6 +109,23 @@ impl Podman {
         Holder::start_on(&self.engine, name, settings, |run, session| self.test(run, "holds", session))
     }
 
+    /// Says a line to a reaper as any client of the family does, and goes; gives the answer.
+    ///
+    /// # Panics
+    ///
+    /// When there is none.
+    #[track_caller]
+    #[must_use]
+    pub fn tell(&self, reaper: &str, line: &str) -> String {
+        let found = self.engine.inspect(&format!("/containers/{reaper}/json")).expect("the reaper is there");
+        let port = &found["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"];
+        let port = port.as_str().unwrap_or_else(|| panic!("no port is published: {found}"));
+        let script = "exec 3<>/dev/tcp/127.0.0.1/$0 && printf '%s\\n' \"$1\" >&3 && read -r answer <&3 && echo $answer";
+        let mut client = Command::new("bash");
+        let output = self.with(client.args(["-c", script, port, line])).output().expect("bash starts");
+        crate::suite::succeeded(&output).trim().to_owned()
+    }
+
     /// Starts a command on its machine that is to go on after this returns.
     pub fn serve(&mut self, command: &str) {
         let log = self.machine.folder().join("served.log");

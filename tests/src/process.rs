@@ -267,3 +267,19 @@ pub fn with_arguments(expected: &[&str]) -> Vec<String> {
     });
     fitting.map(|process| process.file_name().to_string_lossy().into_owned()).collect()
 }
+
+/// This process as the library marks what one has created, written down here a second time.
+///
+/// # Panics
+///
+/// Where the system does not tell.
+#[must_use]
+pub fn mark_of_this() -> String {
+    let stat = std::fs::read_to_string("/proc/self/stat").expect("the system tells of this process");
+    let fields = stat.rsplit_once(") ").expect("a name in brackets").1;
+    let started = fields.split(' ').nth(19).expect("a start time").to_owned();
+    let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("a boot");
+    let namespace = std::fs::read_link("/proc/self/ns/pid").expect("a namespace").display().to_string();
+    let namespace = namespace.trim_matches(|c: char| !c.is_ascii_digit());
+    format!("{}.{started}@{}.{namespace}", std::process::id(), boot.trim())
+}

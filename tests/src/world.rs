@@ -65,7 +65,9 @@ pub fn network(engine: &Engine, name: &str, labels: &Value) {
     for _ in 0..64 {
         let body = json!({"Name": name, "Labels": labels, "IPAM": {"Config": [{"Subnet": subnet()}]}});
         let (status, answer) = engine.request("POST", "/networks/create", &body);
-        let taken = answer["message"].as_str().is_some_and(|message| message.contains("overlaps"));
+        let says = |words| answer["message"].as_str().is_some_and(|message| message.contains(words));
+        // As Docker has it, and as Podman has it.
+        let taken = says("overlaps") || says("already used");
         if !taken {
             assert_eq!(status, 201, "{name}: {answer}");
             return;
