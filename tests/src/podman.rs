@@ -7,6 +7,8 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::engine::Engine;
 use crate::holder::Holder;
 use crate::machine::{Machine, cgroups};
@@ -46,7 +48,32 @@ impl Podman {
     /// When this machine cannot have one; says what is missing.
     #[must_use]
     pub fn start() -> Self {
-        let mut machine = Machine::start(&PROGRAMS);
+        Self::on(Machine::start(&PROGRAMS), "")
+    }
+
+    /// One that takes these seconds more to remove a container of the workload's image.
+    ///
+    /// # Panics
+    ///
+    /// As for [`Podman::start`].
+    #[must_use]
+    pub fn start_with_slow_removals(seconds: u32) -> Self {
+        let machine = Machine::start(&PROGRAMS);
+        // Run when the container's processes have ended, before Podman answers that it is removed.
+        let hook = json!({
+            "version": "1.0.0",
+            "stages": ["poststop"],
+            "when": {"commands": ["/workload$"]},
+            "hook": {"path": "/bin/sleep", "args": ["sleep", seconds.to_string()]},
+        });
+        let hooks = machine.folder().join("hooks");
+        let written = std::fs::create_dir(&hooks)
+            .and_then(|()| std::fs::write(hooks.join("slow.json"), hook.to_string()));
+        written.expect("room for a file");
+        Self::on(machine, &format!("--hooks-dir {}", hooks.display()))
+    }
+
+    fn on(mut machine: Machine, options: &str) -> Self {
         let folder = machine.folder().to_owned();
         let engine = Engine::at(folder.join("podman.sock"));
         std::fs::write(folder.join("containers.conf"), CONFIGURATION).expect("room for a file");
@@ -55,7 +82,7 @@ impl Podman {
         let folder = folder.display();
         let command = format!(
             "CONTAINERS_CONF={folder}/containers.conf podman --root {folder}/root --runroot /run/podman \
-             --runtime runc --cgroup-manager cgroupfs --storage-driver vfs system service --time 0 \
+             --runtime runc --cgroup-manager cgroupfs --storage-driver vfs {options} system service --time 0 \
              unix://{folder}/podman.sock"
         );
         machine.run_engine(&command, &engine);
@@ -124,12 +151,6 @@ impl Podman {
         let mut client = Command::new("bash");
         let output = self.with(client.args(["-c", script, port, line])).output().expect("bash starts");
         crate::suite::succeeded(&output).trim().to_owned()
-    }
-
-    /// Starts a command on its machine that is to go on after this returns.
-    pub fn serve(&mut self, command: &str) {
-        let log = self.machine.folder().join("served.log");
-        self.machine.run(&format!("{command} >> {} 2>&1 &", log.display()));
     }
 
     /// The folder that both its machine and this one have.

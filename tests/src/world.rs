@@ -132,7 +132,10 @@ pub fn fill(engine: &Engine, session: &str, containers: usize, others: usize) {
 pub fn commit(engine: &Engine, container: &str, name: &str, labels: &Value) -> String {
     let path = format!("/commit?container={container}&repo={name}");
     let committed = engine.done("POST", &path, &json!({"Labels": labels}));
-    committed["Id"].as_str().expect("an id").to_owned()
+    let committed = committed["Id"].as_str().expect("an id");
+    // As lists have it, too: Podman answers a commit without the kind of hash.
+    let image = engine.inspect(&format!("/images/{committed}/json")).expect("the image that was made");
+    image["Id"].as_str().expect("an id").to_owned()
 }
 
 /// What a test has to remove itself, since the reaper is not to; by API path, removed when dropped.
