@@ -9,17 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
+use reaper_tests_engine::programs::{self, Program};
+
 use crate::engine::Engine;
 use crate::until;
 
 const STARTS_WITHIN: Duration = Duration::from_secs(90);
-
-/// What it takes by itself, and where that comes from on Debian.
-const PROGRAMS: [(&str, &str); 4] =
-    [("ip", "iproute2"), ("iptables", "iptables"), ("unshare", "util-linux"), ("mount", "mount")];
-
-/// Where programs are that are started by others, beside those that everybody finds.
-const HELPERS: [&str; 2] = ["/usr/lib/podman", "/usr/libexec/podman"];
 
 /// It ends when this is dropped.
 pub struct Machine {
@@ -30,13 +25,13 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// One that has these programs besides, each with the Debian package that it is in.
+    /// One that has these programs besides.
     ///
     /// # Panics
     ///
     /// When this machine cannot have one; says what is missing.
     #[must_use]
-    pub fn start(programs: &[(&str, &str)]) -> Self {
+    pub fn start(programs: &[Program]) -> Self {
         require(programs);
         // Not under the usual folder for such: the engine's socket has to have a short path.
         let folder = tempfile::Builder::new().prefix("engine-").tempdir().expect("a temporary folder");
@@ -170,18 +165,14 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// What a machine takes; a test that cannot have it has not passed.
 #[track_caller]
-fn require(programs: &[(&str, &str)]) {
+fn require(besides: &[Program]) {
     let mut missing = Vec::new();
     let user = Command::new("id").arg("-u").output().map(|output| crate::suite::text(&output));
     if !user.is_ok_and(|id| id.trim() == "0") {
         missing.push("root, for namespaces and an engine".to_owned());
     }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let folders: Vec<_> = std::env::split_paths(&path).chain(HELPERS.map(PathBuf::from)).collect();
-    for (program, package) in PROGRAMS.iter().chain(programs) {
-        if !folders.iter().any(|folder| folder.join(program).exists()) {
-            missing.push(format!("the program `{program}`, on Debian from {package}"));
-        }
+    for (program, package) in programs::missing(programs::MACHINE.iter().chain(besides)) {
+        missing.push(format!("the program `{program}`, on Debian from {package}"));
     }
     assert!(
         missing.is_empty(),

@@ -7,21 +7,13 @@
 use std::path::PathBuf;
 use std::process::Command;
 
+use reaper_tests_engine::programs;
 use serde_json::json;
 
 use crate::engine::Engine;
 use crate::holder::Holder;
 use crate::machine::{Machine, cgroups};
 use crate::suite::Run;
-
-/// What it takes, and where that comes from on Debian.
-const PROGRAMS: [(&str, &str); 5] = [
-    ("podman", "podman"),
-    ("runc", "runc"),
-    ("conmon", "conmon"),
-    ("netavark", "netavark"),
-    ("nsenter", "util-linux"),
-];
 
 /// Limits that a container may have inside another, which is where tests run, too; networks where they end with it.
 const CONFIGURATION: &str = r#"
@@ -48,7 +40,7 @@ impl Podman {
     /// When this machine cannot have one; says what is missing.
     #[must_use]
     pub fn start() -> Self {
-        Self::on(Machine::start(&PROGRAMS), "")
+        Self::on(Machine::start(&programs::PODMAN), "")
     }
 
     /// One that takes these seconds more to remove a container of the workload's image.
@@ -58,7 +50,7 @@ impl Podman {
     /// As for [`Podman::start`].
     #[must_use]
     pub fn start_with_slow_removals(seconds: u32) -> Self {
-        let machine = Machine::start(&PROGRAMS);
+        let machine = Machine::start(&programs::PODMAN);
         // Run when the container's processes have ended, before Podman answers that it is removed.
         let hook = json!({
             "version": "1.0.0",

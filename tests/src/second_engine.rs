@@ -6,12 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use reaper_tests_engine::programs;
+
 use crate::engine::Engine;
 use crate::machine::{self, Machine, cgroups};
-
-/// What it takes, and where that comes from on Debian.
-const PROGRAMS: [(&str, &str); 3] =
-    [("dockerd", "docker.io"), ("containerd", "containerd"), ("pidof", "sysvinit-utils")];
 
 /// A running engine; removed with all that it had when dropped.
 pub struct SecondEngine {
@@ -47,7 +45,7 @@ impl SecondEngine {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let started = STARTED.fetch_add(1, Ordering::Relaxed);
         let number = std::process::id().wrapping_mul(7).wrapping_add(started) % (1 << 14);
-        let machine = Machine::start(&PROGRAMS);
+        let machine = Machine::start(&programs::DOCKER);
         let engine = Engine::at(machine.folder().join("docker.sock"));
         let mut second = Self { machine, engine, number, options };
         second.connect();

@@ -39,7 +39,8 @@ cargo xtask <command>
   check            format, lints in every feature combination, documentation
 
   --setup          install what is missing (cargo-nextest, or cargo-fuzz; the targets with musl, for the embedded
-                   server; on Debian or Ubuntu as root the engine, and for the tests iproute2)
+                   server; on Debian or Ubuntu as root the engine, and for the tests Podman, docker-compose and
+                   what makes networks)
                    and say so; without it the command says what is missing
 ";
 

@@ -1,21 +1,17 @@
 //! What the other commands need: cargo-nextest and a container engine, for all tests what makes networks, or
 //! cargo-fuzz. Says what is missing; installs it only when asked to.
 
+use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reaper_tests_engine::Client;
+use reaper_tests_engine::programs::{MACHINE, PODMAN, Program, missing};
 
 use crate::targets;
 
-/// What some tests take besides, and the Debian packages it is in: those with an engine of their own, and those with a
-/// compose project. That the first also take root is left to them to say: the other tests run without.
-const FURTHER: [(&str, &str); 4] = [
-    ("ip", "iproute2"),
-    ("iptables", "iptables"),
-    ("unshare", "util-linux"),
-    ("docker-compose", "docker-compose"),
-];
+/// For the tests with a compose project.
+const COMPOSE: [Program; 1] = [("docker-compose", "docker-compose")];
 
 const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -59,26 +55,29 @@ fn require_subcommand(name: &str, takes: &str, install: bool) -> Result<(), Stri
     run(Command::new("cargo").args(["install", &package, "--locked"]))
 }
 
-/// The same for all tests, some of which make networks and an engine of their own, or compose projects.
+/// The same for all tests, some of which make engines of their own, or compose projects. That those with an engine also
+/// take root is left to them to say: the other tests run without.
 pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
-    require(install)?;
-    targets::require()?;
+    let further: Vec<_> = [&MACHINE[..], &PODMAN, &COMPOSE].concat();
     require_programs(
-        &FURTHER,
-        "some tests make an engine, networks or a compose project of their own",
+        &further,
+        "some tests make a Podman, an engine, networks or a compose project of their own",
         install,
-    )
+    )?;
+    // After it, so that it is asked once all was installed beside it.
+    require(install)?;
+    targets::require()
 }
 
 /// Programs, each with the Debian package that has it.
-fn require_programs(programs: &[(&str, &str)], why: &str, install: bool) -> Result<(), String> {
-    let missing: Vec<_> =
-        programs.iter().filter(|(program, _)| !is_there(program) && !is_plugin(program)).collect();
+fn require_programs(programs: &[Program], why: &str, install: bool) -> Result<(), String> {
+    let missing: Vec<_> = missing(programs).into_iter().filter(|(program, _)| !is_plugin(program)).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let programs: Vec<_> = missing.iter().map(|(program, _)| *program).collect();
-    let packages: Vec<_> = missing.iter().map(|(_, package)| *package).collect();
+    let packages: BTreeSet<_> = missing.iter().map(|(_, package)| *package).collect();
+    let packages: Vec<_> = packages.into_iter().collect();
     let (programs, packages) = (programs.join(", "), packages.join(" "));
     if !install || !is_debian_as_root() {
         return Err(format!(
@@ -97,11 +96,6 @@ fn is_debian_as_root() -> bool {
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let is_debian = release.lines().any(|line| line.starts_with("ID") && line.contains("debian"));
     is_debian && succeeds(Command::new("sh").args(["-c", "test $(id -u) = 0"]))
-}
-
-fn is_there(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).exists())
 }
 
 /// What the docker command may have as a plugin, in place of the program.
