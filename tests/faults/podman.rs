@@ -8,7 +8,7 @@ use reaper_tests::holder::Holder;
 use reaper_tests::machine;
 use reaper_tests::podman::Podman;
 use reaper_tests::process::{Process, mark_of_this};
-use reaper_tests::suite::{Run, until_no_keeper};
+use reaper_tests::suite::{Run, succeeded, until_no_keeper};
 use reaper_tests::until;
 use reaper_tests::world::{self, image, of_session};
 use serde_json::{Value, json};
@@ -100,6 +100,18 @@ fn tests_that_are_killed_leave_nothing_on_podman() {
     bystander.assert_untouched();
 }
 
+#[test]
+fn a_run_with_a_keeper_leaves_nothing_on_podman() {
+    let podman = Podman::start();
+    let run = Run::new();
+    let mut nextest = podman.with(&run.cargo(&["nextest", "run", "-E", "test(first) | test(second)"]));
+    succeeded(&nextest.output().unwrap());
+    let session = run.until_recorded("first").session;
+    assert_eq!(run.until_recorded("second").session, session);
+    podman.engine().until_gone(&session, GONE_WITHIN);
+    until_no_keeper(&session);
+}
+
 /// What clients in Go and Java register: several labels, one of which says whose.
 #[test]
 fn what_shares_a_label_with_a_filter_of_several_stays_on_podman_and_what_has_them_all_goes() {
@@ -143,10 +155,7 @@ fn what_is_kept_stays_on_podman() {
     let kept = Things::create(engine, &named("kept"), &holder.labels());
     holder.kill();
     let _ = holder.log.until_says(&["removed containers="]);
-    until("the reaper is gone", GONE_WITHIN, || {
-        let found = engine.inspect(&format!("/containers/{}/json", holder.reaper));
-        found.map_or(Ok(()), |found| Err(found["State"].to_string()))
-    });
+    until_reaper_is_gone(engine, &holder.reaper);
     kept.are_all_there(engine);
 }
 
@@ -179,7 +188,7 @@ fn an_image_that_somebody_else_uses_stays_on_podman_with_what_uses_it() {
     assert_eq!(engine.inspect(&format!("/images/{theirs}/json")).unwrap()["Id"], tagged.as_str());
 }
 
-/// Podman takes a container off a network that is removed under it.
+/// Podman takes a container off a network that is removed under it, and one that does not run could not be started.
 #[test]
 fn a_network_that_a_foreign_container_uses_stays_on_podman_until_it_lets_go() {
     let podman = Podman::start();
@@ -193,12 +202,14 @@ fn a_network_that_a_foreign_container_uses_stays_on_podman_until_it_lets_go() {
         let ours = world::container(engine, image(engine), &holder.labels(), Some(&name));
         world::start(engine, &ours);
         let foreigner = Foreigner::start(engine, image(engine), &json!({"NetworkMode": name}));
+        let sleeping = Foreigner::create(engine, image(engine), &json!({"NetworkMode": name}));
         let id = engine.inspect(&format!("/networks/{name}")).unwrap()["Id"].as_str().unwrap().to_owned();
 
         holder.kill();
         if lets_go {
             let _ = holder.log.until_says(&[&id, "not removed"]);
             foreigner.is_untouched();
+            drop(sleeping);
             let disconnect = json!({"Container": foreigner.id, "Force": false});
             engine.done("POST", &format!("/networks/{name}/disconnect"), &disconnect);
             holder.until_left(&[]);
@@ -207,6 +218,7 @@ fn a_network_that_a_foreign_container_uses_stays_on_podman_until_it_lets_go() {
             let _ = holder.log.until_says(&[&id, "left behind"]);
             holder.until_left(&[format!("network {name}")]);
             foreigner.is_untouched();
+            world::start(engine, &sleeping.id);
         }
     }
 }
@@ -235,6 +247,18 @@ fn containers_that_ignore_sigterm_go_from_podman_at_the_first_asking() {
     let mut holder = podman.hold("deaf", &[]);
     create_deaf(podman.engine(), &holder.labels());
     go_at_the_first_asking(&mut holder);
+}
+
+#[test]
+fn containers_that_ignore_sigterm_go_from_podman_when_a_test_reaps() {
+    let podman = Podman::start();
+    let reaping = Reaping::start(&podman, "reaps-deaf");
+    create_deaf(podman.engine(), &of_session(&reaping.session));
+    let told = Instant::now();
+    reaping.reap();
+    println!("{DEAF} containers that ignore SIGTERM, reaped by the test: {:?}", told.elapsed());
+    let left = podman.engine().resources(&reaping.session);
+    assert_eq!(left, [format!("container {}", reaping.reaper)]);
 }
 
 /// Podman 5 takes ten seconds for one of these, and answers when it has done it: here three, of which the reaper waits
@@ -275,33 +299,21 @@ fn go_at_the_first_asking(holder: &mut Holder) {
 fn reap_now_leaves_on_podman_what_others_use_or_own() {
     let podman = Podman::start();
     let engine = podman.engine();
-    let run = Run::new();
-    let session = named("reaps");
-    let mut command = podman.with(&run.binary("reaps"));
-    command.args(["--exact", "when_told", "--include-ignored"]);
-    command.env("TESTCONTAINERS_SESSION_ID", &session).env("RYUK_RECONNECTION_TIMEOUT", "1s");
-    command
-        .env("RYUK_REMOVE_RETRIES", "3")
-        .env("SUITE_ALSO", "org.example.project=orders,org.example.part=web");
-    let test = Process::start(&mut command);
-    let reaper = run.until_recorded("when_told").reaper;
+    let reaping = Reaping::start(&podman, "reaps");
     let part = |part| json!({"org.example.project": "orders", "org.example.part": part});
     let ours = Things::create(engine, &named("web"), &part("web"));
     let theirs = Things::create(engine, &named("db"), &part("db"));
-    let used = Used::create(engine, &of_session(&session));
+    let used = Used::create(engine, &of_session(&reaping.session));
 
-    std::fs::write(run.file("go-on"), "").unwrap();
-    let _ = run.until_recorded("reaped");
+    reaping.reap();
     theirs.are_all_there(engine);
     ours.are_gone(engine);
     used.is_untouched(engine);
-    test.kill();
-    until("the reaper is gone", GONE_WITHIN, || {
-        let found = engine.inspect(&format!("/containers/{reaper}/json"));
-        found.map_or(Ok(()), |found| Err(found["State"].to_string()))
-    });
+    let reaper = reaping.end();
+    until_reaper_is_gone(engine, &reaper);
     theirs.are_all_there(engine);
     used.is_untouched(engine);
+    used.can_go_on(engine);
 }
 
 /// Nor does the next session's sweep, nor that session's reaper, which is told what the sweep has found.
@@ -326,12 +338,59 @@ fn a_sweep_leaves_on_podman_what_others_use_or_own() {
         let there = orphans.there(engine);
         if there.is_empty() { Ok(()) } else { Err(format!("{there:?}; the log: {}", holder.log.text())) }
     });
-    theirs.iter().for_each(|things| things.are_all_there(engine));
-    used.is_untouched(engine);
+    let stay = || {
+        for things in &theirs {
+            things.are_all_there(engine);
+        }
+        used.is_untouched(engine);
+    };
+    stay();
     holder.kill();
     holder.until_left(&[]);
-    theirs.iter().for_each(|things| things.are_all_there(engine));
-    used.is_untouched(engine);
+    stay();
+    used.can_go_on(engine);
+}
+
+/// A test that removes what its session has when it is told to, and a filter of two labels besides.
+struct Reaping {
+    run: Run,
+    session: String,
+    reaper: String,
+    test: Process,
+}
+
+impl Reaping {
+    fn start(podman: &Podman, name: &str) -> Self {
+        let (run, session) = (Run::new(), named(name));
+        let mut command = podman.with(&run.binary("reaps"));
+        command.args(["--exact", "when_told", "--include-ignored"]);
+        command.env("TESTCONTAINERS_SESSION_ID", &session).env("RYUK_RECONNECTION_TIMEOUT", "1s");
+        command.env("RYUK_REMOVE_RETRIES", "3");
+        command.env("SUITE_ALSO", "org.example.project=orders,org.example.part=web");
+        let test = Process::start(&mut command);
+        let reaper = run.until_recorded("when_told").reaper;
+        Self { run, session, reaper, test }
+    }
+
+    #[track_caller]
+    fn reap(&self) {
+        std::fs::write(self.run.file("go-on"), "").unwrap();
+        let _ = self.run.until_recorded("reaped");
+    }
+
+    /// Gives the reaper.
+    fn end(self) -> String {
+        self.test.kill();
+        self.reaper
+    }
+}
+
+#[track_caller]
+fn until_reaper_is_gone(engine: &Engine, reaper: &str) {
+    until("the reaper is gone", GONE_WITHIN, || {
+        let found = engine.inspect(&format!("/containers/{reaper}/json"));
+        found.map_or(Ok(()), |found| Err(found["State"].to_string()))
+    });
 }
 
 /// A network and images that somebody else uses.
@@ -348,7 +407,7 @@ impl Used {
         let base = world::container(engine, image(engine), &json!({}), None);
         let [used, idle] = ["used", "idle"].map(|what| world::commit(engine, &base, &named(what), labels));
         let running = Foreigner::start(engine, &used, &json!({"NetworkMode": network}));
-        let sleeping = Foreigner::create(engine, &idle, &json!({}));
+        let sleeping = Foreigner::create(engine, &idle, &json!({"NetworkMode": network}));
         let images = [used, idle].map(|id| format!("/images/{id}/json"));
         let [used, idle] = images;
         Self { paths: [format!("/networks/{network}"), used, idle], running, sleeping }
@@ -362,5 +421,11 @@ impl Used {
         for path in &self.paths {
             assert!(engine.inspect(path).is_some(), "{path} was removed");
         }
+    }
+
+    /// What does not run can be started.
+    #[track_caller]
+    fn can_go_on(&self, engine: &Engine) {
+        world::start(engine, &self.sleeping.id);
     }
 }
