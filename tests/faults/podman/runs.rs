@@ -1,0 +1,83 @@
+//! What every engine has to be good for, and that Podman makes a folder where a bind has nothing to bind.
+
+use reaper_tests::bystander::Bystander;
+use reaper_tests::machine;
+use reaper_tests::podman::Podman;
+use reaper_tests::process::Process;
+use reaper_tests::suite::{Run, succeeded, until_no_keeper};
+use reaper_tests::until;
+use reaper_tests::world::{self, image};
+use serde_json::json;
+
+use super::{GONE_WITHIN, named};
+
+#[test]
+fn the_podman_of_a_test_leaves_nothing_of_itself() {
+    let podman = Podman::start();
+    let container = world::container(podman.engine(), image(podman.engine()), &json!({}), None);
+    world::start(podman.engine(), &container);
+    let (folder, group) = (podman.folder(), format!("/libpod_parent/libpod-{container}"));
+    let remains = || {
+        let groups = machine::cgroups(&group).into_iter().map(|path| format!("cgroup {}", path.display()));
+        machine::remains(&folder).into_iter().chain(groups).collect::<Vec<_>>()
+    };
+    assert!(remains().len() >= 4, "{:?}", remains());
+    drop(podman);
+    until("nothing is left of the Podman", GONE_WITHIN, || {
+        let remains = remains();
+        if remains.is_empty() { Ok(()) } else { Err(format!("{remains:?}")) }
+    });
+}
+
+#[test]
+fn tests_that_are_killed_leave_nothing_on_podman() {
+    let podman = Podman::start();
+    let engine = podman.engine();
+    let bystander = Bystander::on(engine);
+    let run = Run::new();
+    let session = named("podman");
+    let tests: Vec<_> = (0..4).map(|_| Process::start(&mut podman.test(&run, "waits", &session))).collect();
+    until("all have made what they make", GONE_WITHIN, || {
+        let records = run.records();
+        if records.len() == tests.len() { Ok(()) } else { Err(format!("{records:?}")) }
+    });
+    let reapers: Vec<_> = run.records().into_iter().map(|record| record.reaper).collect();
+    assert!(reapers.iter().all(|reaper| *reaper == reapers[0]), "{reapers:?}");
+    // The reaper, and of each test a thing of each kind.
+    assert_eq!(engine.resources(&session).len(), 1 + 4 * 4, "{:?}", engine.resources(&session));
+    for test in tests {
+        test.kill();
+    }
+    engine.until_gone(&session, GONE_WITHIN);
+    until_no_keeper(&session);
+    bystander.assert_untouched();
+}
+
+#[test]
+fn a_run_with_a_keeper_leaves_nothing_on_podman() {
+    let podman = Podman::start();
+    let run = Run::new();
+    let mut nextest = podman.with(&run.cargo(&["nextest", "run", "-E", "test(first) | test(second)"]));
+    succeeded(&nextest.output().unwrap());
+    let session = run.until_recorded("first").session;
+    assert_eq!(run.until_recorded("second").session, session);
+    podman.engine().until_gone(&session, GONE_WITHIN);
+    until_no_keeper(&session);
+}
+
+/// A bind of a path that is not there makes a folder of that name, in place of a socket that comes later.
+#[test]
+fn a_socket_that_is_not_there_leaves_nothing_on_podmans_host() {
+    let podman = Podman::start();
+    let run = Run::new();
+    let nowhere = podman.folder().join("nowhere/docker.sock");
+    let session = named("nowhere");
+    let mut attaches = podman.test(&run, "attaches", &session);
+    attaches.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", &nowhere);
+    let said = Process::start(&mut attaches).fail();
+    assert!(!podman.folder().join("nowhere").exists(), "a folder was made for a socket; said was {said}");
+    assert!(said.contains(&*nowhere.to_string_lossy()), "{said}");
+    // And nothing that is in the way of the next.
+    Process::start(&mut podman.test(&run, "attaches", &session)).succeed();
+    podman.engine().until_gone(&session, GONE_WITHIN);
+}
