@@ -57,7 +57,7 @@ fn tests_that_are_killed_leave_nothing_on_podman() {
 fn a_run_with_a_keeper_leaves_nothing_on_podman() {
     let podman = Podman::start();
     let run = Run::new();
-    let mut nextest = podman.with(&run.cargo(&["nextest", "run", "-E", "test(first) | test(second)"]));
+    let mut nextest = podman.with(&run.cargo(&["nextest", "run", "-E", "test(=first) | test(=second)"]));
     succeeded(&nextest.output().unwrap());
     let session = run.until_recorded("first").session;
     assert_eq!(run.until_recorded("second").session, session);
