@@ -3,8 +3,12 @@
 //! A mistake says what to write instead. Rejected: checking while expanding, where the first mistake hides
 //! the rest and each needs its own way out.
 
-use crate::meaning::{Meaning, find, meaning_of_text};
-use crate::parse::{Function, Mistakes, Parameter, Role};
+use proc_macro2::TokenTree;
+use quote::ToTokens as _;
+use syn::Attribute;
+
+use crate::meaning::{Meaning, find, is_test, meaning, meaning_of_text, takes_parameters};
+use crate::parse::{Arguments, Function, Mistakes, Parameter, Role};
 use crate::source::Surroundings;
 
 /// What is known of the attribute's place in the source.
@@ -17,14 +21,29 @@ pub(crate) enum Place {
 }
 
 impl Place {
+    /// The attributes above ours, as source text, nearest first; and all that stand with it.
+    fn above(&self) -> &[String] {
+        match self {
+            Self::Known(surroundings) => &surroundings.above,
+            Self::Unregistered | Self::Obscure => &[],
+        }
+    }
+
     /// Whether an attribute that means this stands above ours.
     pub(crate) fn is_below(&self, wanted: Meaning) -> bool {
-        match self {
-            Self::Known(surroundings) => {
-                surroundings.above.iter().any(|text| meaning_of_text(text) == wanted)
-            }
-            Self::Unregistered | Self::Obscure => false,
-        }
+        self.above().iter().any(|text| meaning_of_text(text) == wanted)
+    }
+
+    /// Whether a guard parameter stands in the source that is not among the function's: a macro above has written the
+    /// function anew, without it.
+    pub(crate) fn has_lost_guard(&self, function: &Function) -> bool {
+        let Self::Known(surroundings) = self else { return false };
+        function.parameters.is_empty()
+            && self.above().iter().any(|text| takes_parameters(text))
+            && surroundings
+                .signature
+                .split(|letter: char| !letter.is_alphanumeric())
+                .any(|word| word == "Reaper")
     }
 }
 
@@ -45,15 +64,28 @@ pub(crate) struct Runtimes {
     pub(crate) tokio: bool,
 }
 
-pub(crate) fn check(function: &Function, place: &Place, runtimes: Runtimes) -> syn::Result<Registration> {
+pub(crate) fn check(
+    arguments: &Arguments,
+    function: &Function,
+    place: &Place,
+    runtimes: Runtimes,
+) -> syn::Result<Registration> {
     let mut mistakes = Mistakes::default();
-    let registration = registration(function, place).unwrap_or_else(|error| {
+    let registration = registration(arguments, function, place).unwrap_or_else(|error| {
         mistakes.append(error);
         Registration::Above
     });
     check_qualifiers(function, &mut mistakes);
     check_attributes(function, place, &mut mistakes);
+    check_cases(function, place, &mut mistakes);
     check_parameters(function, registration, &mut mistakes);
+    if place.has_lost_guard(function) {
+        mistakes.add(
+            function.name.span(),
+            "an attribute above `#[with_reaper]`, such as `#[serial]`, has taken the parameters away: write \
+             `#[with_reaper]` above it, or use `reaper::current()`",
+        );
+    }
     if let Some(asyncness) = function.qualifiers.asyncness
         && registration == Registration::Missing
         && !runtimes.tokio
@@ -71,40 +103,64 @@ pub(crate) fn check(function: &Function, place: &Place, runtimes: Runtimes) -> s
 pub(crate) fn check_in_module(function: &Function) -> syn::Result<()> {
     let mut mistakes = Mistakes::default();
     check_qualifiers(function, &mut mistakes);
+    check_cases(function, &Place::Unregistered, &mut mistakes);
     check_parameters(function, Registration::Below, &mut mistakes);
     mistakes.into_result()
 }
 
-fn registration(function: &Function, place: &Place) -> syn::Result<Registration> {
-    let below = |wanted| find(&function.attributes, wanted);
-    if below(Meaning::Test).is_some() {
+/// For an attribute in a guarded module that may make a test of what it stands on.
+pub(crate) fn doubt_in_module(what: &str, attribute: &Attribute) -> syn::Error {
+    let way_out = if attribute.path().is_ident("cfg_attr") {
+        "write the test attribute without a condition, and the condition above it as `#[cfg(…)]`; or \
+         `#[with_reaper(skip)]`, to leave it alone"
+    } else {
+        "write `#[with_reaper(registered)]` above it if it does, and `#[with_reaper(skip)]` if it does not"
+    };
+    let message = format!(
+        "cannot tell whether `#[{}]` makes a test {what}, which would go unguarded: {way_out}",
+        path_text(attribute)
+    );
+    syn::Error::new(name_span(attribute), message)
+}
+
+fn registration(arguments: &Arguments, function: &Function, place: &Place) -> syn::Result<Registration> {
+    if arguments.registered || function.attributes.iter().any(is_test) {
         return Ok(Registration::Below);
     }
-    let ask = |what: &str| {
+    if function.name == "main" {
+        let message = "`main` is the program, and no test: call `reaper::Reaper::acquire()` in it and hold what that \
+                       returns, or give the test another name";
+        return Err(syn::Error::new(function.name.span(), message));
+    }
+    let ask = |span, what: &str, if_not: &str| {
         let message = format!(
-            "cannot tell whether {what} makes this function a test: write the test attribute out, below \
-             `#[with_reaper]` and nowhere else (`#[with_reaper]` `#[test]`)"
+            "cannot tell whether {what} makes this function a test: write `#[with_reaper(registered)]` if it does, and \
+             if it does not {if_not}"
         );
-        syn::Error::new(function.name.span(), message)
+        syn::Error::new(span, message)
     };
-    if let Some(unknown) = below(Meaning::Unknown) {
-        return Err(ask(&format!("`#[{}]`", path_text(unknown))));
+    let name = function.name.span();
+    let attribute =
+        "the test attribute, below `#[with_reaper]` and nowhere else (`#[with_reaper]` `#[test]`)";
+    let unknown = |attribute: &&Attribute| meaning(attribute) == Meaning::Unknown;
+    if let Some(unknown) = function.attributes.iter().find(unknown) {
+        return Err(ask(name_span(unknown), &format!("`#[{}]`", path_text(unknown)), attribute));
     }
     let surroundings = match place {
         Place::Known(surroundings) => surroundings,
         Place::Unregistered => return Ok(Registration::Missing),
-        Place::Obscure => return Err(ask("the macro that this comes from")),
+        Place::Obscure => return Err(ask(name, "the macro that this comes from", attribute)),
     };
     let mut registration = Registration::Missing;
     for text in &surroundings.above {
         match meaning_of_text(text) {
-            Meaning::Test => registration = Registration::Above,
-            Meaning::Unknown => return Err(ask(&format!("`{text}`"))),
+            Meaning::Test | Meaning::Cases => registration = Registration::Above,
+            Meaning::Unknown => return Err(ask(name, &format!("`{text}`"), attribute)),
             _ => {}
         }
     }
     if registration == Registration::Missing && surroundings.in_macro {
-        return Err(ask("the macro around it"));
+        return Err(ask(name, "the macro around it", attribute));
     }
     Ok(registration)
 }
@@ -166,6 +222,45 @@ const OF_A_TEST: Refusals = Refusals {
     receiver: "a test is a free function: remove `self`",
 };
 
+/// What the attributes do with the cases of a test that are not rstest's.
+fn check_cases(function: &Function, place: &Place, mistakes: &mut Mistakes) {
+    if place.is_below(Meaning::Cases) {
+        mistakes.add(
+            proc_macro2::Span::call_site(),
+            "here `#[with_reaper]` may guard some of the cases only: write it above all of them",
+        );
+    }
+    if find(&function.attributes, Meaning::Cases).is_none() {
+        return;
+    }
+    // The guard is taken inside the function, for which every case is the same: one that may end in any panic would
+    // pass where there is no engine.
+    for attribute in &function.attributes {
+        let tokens: Vec<_> = attribute.meta.to_token_stream().into_iter().collect();
+        let expects_any = attribute.path().is_ident("should_panic") && tokens.len() == 1;
+        if expects_any || meaning(attribute) == Meaning::Cases && expects_any_panic(attribute) {
+            mistakes.add(
+                name_span(attribute),
+                "without an engine the guard panics, which would pass for the panic that this case expects: say which, \
+                 `expected = \"…\"` or `=> panics \"…\"`",
+            );
+        }
+    }
+}
+
+/// `=> panics` and no text behind it.
+fn expects_any_panic(attribute: &Attribute) -> bool {
+    let syn::Meta::List(list) = &attribute.meta else { return false };
+    let mut tokens = list.tokens.clone().into_iter().peekable();
+    while let Some(token) = tokens.next() {
+        let is_panics = matches!(&token, TokenTree::Ident(name) if name == "panics" || name == "panicking");
+        if is_panics && !matches!(tokens.peek(), Some(TokenTree::Literal(_) | TokenTree::Ident(_))) {
+            return true;
+        }
+    }
+    false
+}
+
 fn check_parameters(function: &Function, registration: Registration, mistakes: &mut Mistakes) {
     walk_parameters(function, &OF_A_TEST, mistakes, |_| {
         (registration == Registration::Missing).then(|| {
@@ -190,6 +285,9 @@ pub(crate) fn walk_parameters(
             Role::Guard | Role::Borrowed(_) => Some(refusals.second_guard.into()),
             Role::NearMiss => Some("the guard is passed as `Reaper` or `&Reaper`".into()),
             Role::Receiver => Some(refusals.receiver.into()),
+            Role::Untyped => {
+                Some(format!("a parameter has a type: `{0}: Reaper` is the guard", parameter.pattern))
+            }
             Role::Other => wrong_with(parameter),
         };
         if let Some(mistake) = mistake {
@@ -198,12 +296,12 @@ pub(crate) fn walk_parameters(
     }
 }
 
-fn path_text(attribute: &syn::Attribute) -> String {
+pub(crate) fn path_text(attribute: &Attribute) -> String {
     let names: Vec<_> = attribute.path().segments.iter().map(|segment| segment.ident.to_string()).collect();
     names.join("::")
 }
 
 /// The last name of its path: without nightly a span cannot cover more than one token.
-pub(crate) fn name_span(attribute: &syn::Attribute) -> proc_macro2::Span {
+pub(crate) fn name_span(attribute: &Attribute) -> proc_macro2::Span {
     attribute.path().segments.last().map_or_else(proc_macro2::Span::call_site, |last| last.ident.span())
 }

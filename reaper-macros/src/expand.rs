@@ -16,46 +16,43 @@
 //! outlive the guard before edition 2024). A body that may return an error is a closure all the same, since its
 //! end is of interest; see `judged`.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Attribute, Ident};
 
 use crate::check::{self, Place, Registration, Runtimes};
-use crate::meaning::{Meaning, find, is_named, meaning};
-use crate::parse::{Arguments, Function, Member, Mistakes, Module, Parameter, Role};
+use crate::library::Library;
+use crate::meaning::{Meaning, bears_a_marker, is_last_name, is_named, meaning};
+use crate::parse::{Arguments, Function, Parameter, Role};
 
 /// A test function under `#[with_reaper]`.
 pub(crate) fn function(
+    library: &Library,
     arguments: &Arguments,
-    function: Function,
+    mut function: Function,
     place: &Place,
     runtimes: Runtimes,
 ) -> TokenStream {
-    match check::check(&function, place, runtimes) {
-        Ok(registration) => guarded(arguments, function, registration),
-        Err(mistakes) => with_mistakes(&mistakes, &plain(&function)),
+    match check::check(arguments, &function, place, runtimes) {
+        Ok(registration) => {
+            if arguments.registered {
+                function.attributes.push(proof_of_a_test());
+            }
+            guarded(library, function, registration)
+        }
+        Err(mistakes) => {
+            if place.has_lost_guard(&function) {
+                // It names what is not there any more, which would be another error.
+                function.body = block(&quote!(loop {}));
+            }
+            with_mistakes(&mistakes, &plain(library, &function))
+        }
     }
 }
 
 /// The function on which the marker that `function` left behind arrived.
-pub(crate) fn marked(arguments: &Arguments, function: Function) -> TokenStream {
-    enter(&arguments.library(), function)
-}
-
-/// A module of tests under `#[with_reaper]`.
-pub(crate) fn module(arguments: &Arguments, module: Module) -> TokenStream {
-    let name = module.head.clone();
-    let mut found = Found::default();
-    let expanded = members_of(arguments, module, &mut found);
-    if !found.test {
-        let message = "no test is seen in this module; one that a macro inside it generates needs a \
-                       `#[with_reaper]` of its own";
-        found.mistakes.append(syn::Error::new_spanned(name, message));
-    }
-    match found.mistakes.into_result() {
-        Ok(()) => expanded,
-        Err(mistakes) => with_mistakes(&mistakes, &expanded),
-    }
+pub(crate) fn marked(library: &Library, function: Function) -> TokenStream {
+    enter(library, function)
 }
 
 /// The mistakes, and the item after them, so that what refers to it is no further error.
@@ -64,80 +61,100 @@ pub(crate) fn with_mistakes(mistakes: &syn::Error, item: &TokenStream) -> TokenS
     quote!(#errors #item)
 }
 
-#[derive(Default)]
-struct Found {
-    test: bool,
-    mistakes: Mistakes,
-}
-
-fn members_of(arguments: &Arguments, module: Module, found: &mut Found) -> TokenStream {
-    let Module { attributes, head, members } = module;
-    let members = members.into_iter().map(|member| match member {
-        Member::Module(inner) => members_of(arguments, inner, found),
-        Member::Function(function) => member_function(arguments, function, found),
-        Member::Verbatim(tokens) => tokens,
-    });
-    let members = members.collect::<TokenStream>();
-    quote!(#(#attributes)* #head { #members })
-}
-
-fn member_function(arguments: &Arguments, function: Function, found: &mut Found) -> TokenStream {
-    let has = |wanted| find(&function.attributes, wanted).is_some();
-    found.test |= has(Meaning::Test) || has(Meaning::Ours);
-    if !has(Meaning::Test) || has(Meaning::Ours) || has(Meaning::Template) {
-        return verbatim(&function);
+/// A test whose registration is known.
+pub(crate) fn guarded(library: &Library, mut function: Function, registration: Registration) -> TokenStream {
+    lose_expectations(&mut function);
+    if registration == Registration::Missing {
+        function.attributes.push(syn::parse_quote!(#[::core::prelude::v1::test]));
+        let function = take_guard(library, function);
+        return match function.qualifiers.asyncness {
+            Some(_) => enter(library, run_async(library, function)),
+            None => enter(library, function),
+        };
     }
-    match check::check_in_module(&function) {
-        Ok(()) => guarded(arguments, function, Registration::Below),
-        Err(mistakes) => {
-            found.mistakes.append(mistakes);
-            plain(&function)
+    let is_inert = |attribute: &Attribute| meaning(attribute) == Meaning::Inert;
+    let attributes = &function.attributes;
+    if attributes.iter().all(is_inert) || !attributes.iter().all(bears_a_marker) {
+        return enter(library, take_guard(library, function));
+    }
+    // Last in the list: the attributes before it are expanded first, so the guard lands on the function
+    // that the harness calls, around the fixtures and the runtime. rstest gives it to all cases.
+    let (library, definition) = library.fixed(&function.name);
+    let mut function = take_guard(&library, function);
+    if function.attributes.iter().any(|attribute| is_last_name(attribute, "apply")) {
+        function.attributes.push(proof_of_a_test());
+    }
+    function.attributes.push(syn::parse_quote!(#[#library::__private::guard(crate = #library)]));
+    let function = verbatim(&function);
+    quote!(#definition #function)
+}
+
+/// A test is called by the harness. What is called a test and is none is called by nobody, and would pass in silence.
+fn proof_of_a_test() -> Attribute {
+    let reason = "no attribute makes a test of this function, so it would never run";
+    syn::parse_quote!(#[cfg_attr(test, deny(dead_code, reason = #reason))])
+}
+
+/// An expectation that the expansion fulfils no more is allowed instead: what clippy says of parameters, results and
+/// futures that are not there any more.
+fn lose_expectations(function: &mut Function) {
+    const LOST: [&str; 8] = [
+        "future_not_send",
+        "missing_const_for_fn",
+        "needless_pass_by_value",
+        "too_many_arguments",
+        "trivially_copy_pass_by_ref",
+        "unnecessary_wraps",
+        "unused_async",
+        "used_underscore_binding",
+    ];
+    for attribute in &mut function.attributes {
+        let syn::Meta::List(list) = &mut attribute.meta else { continue };
+        if !list.path.is_ident("expect") {
+            continue;
+        }
+        let mut names = list.tokens.clone().into_iter();
+        let is_lost = names
+            .any(|token| matches!(&token, TokenTree::Ident(name) if LOST.iter().any(|lost| name == lost)));
+        if is_lost {
+            list.path = syn::parse_quote!(allow);
         }
     }
 }
 
-fn guarded(arguments: &Arguments, mut function: Function, registration: Registration) -> TokenStream {
-    let library = arguments.library();
-    let asyncness = function.qualifiers.asyncness;
-    if registration == Registration::Missing {
-        function.attributes.push(syn::parse_quote!(#[::core::prelude::v1::test]));
-        return match asyncness {
-            Some(_) => enter(&library, run_async(&library, take_guard(&library, function))),
-            None => enter(&library, take_guard(&library, function)),
-        };
-    }
-    let function = take_guard(&library, function);
-    if function.attributes.iter().all(|attribute| meaning(attribute) == Meaning::Inert) {
-        return enter(&library, function);
-    }
-    // Last in the list: the attributes before it are expanded first, so the guard lands on the function
-    // that the harness calls, around the fixtures and the runtime. rstest gives it to all cases.
-    let mut function = function;
-    function.attributes.push(syn::parse_quote!(#[#library::__private::guard(crate = #library)]));
-    verbatim(&function)
-}
-
 /// Binds the guard parameter in the body, and takes it out of the signature, which test attributes want empty.
-fn take_guard(library: &TokenStream, mut function: Function) -> Function {
+fn take_guard(library: &Library, mut function: Function) -> Function {
     let is_guard = |parameter: &Parameter| matches!(parameter.role(), Role::Guard | Role::Borrowed(_));
     let Some(position) = function.parameters.iter().position(is_guard) else {
         return function;
     };
     let parameter = function.parameters.remove(position);
     let Parameter { attributes, pattern, kind } = &parameter;
-    let value = if let Role::Borrowed(kind) = parameter.role() {
+    let mut value = if let Role::Borrowed(kind) = parameter.role() {
         quote!(&#library::__private::parameter::<#kind>())
     } else {
         quote!(#library::__private::parameter::<#kind>())
     };
+    if is_awaited_in_the_body(&parameter, &function) {
+        value = quote!(::core::future::ready(#value));
+    }
+    // rstest's own, which say how it finds the value, have said it to us.
+    let attributes = attributes.iter().filter(|attribute| meaning(attribute) == Meaning::Inert);
     let body = &function.body;
     function.body = block(&quote!(match #value { #(#attributes)* #pattern => #body }));
     function
 }
 
+/// Whether rstest would pass a future: `#[future]`, and nothing that has it awaited before.
+fn is_awaited_in_the_body(parameter: &Parameter, function: &Function) -> bool {
+    let future = parameter.attributes.iter().find(|attribute| is_named(attribute, "future"));
+    let is_bare = future.is_some_and(|future| matches!(future.meta, syn::Meta::Path(_)));
+    is_bare && !function.attributes.iter().any(|attribute| is_last_name(attribute, "awt"))
+}
+
 /// A sync function that runs the async body on a runtime of the library's.
-fn run_async(library: &TokenStream, mut function: Function) -> Function {
-    let output = arrow(&function.output);
+fn run_async(library: &Library, mut function: Function) -> Function {
+    let output = of_a_closure(&function.output);
     let body = &function.body;
     function.head = without_async(function.head);
     function.qualifiers.asyncness = None;
@@ -145,12 +162,14 @@ fn run_async(library: &TokenStream, mut function: Function) -> Function {
     function
 }
 
-fn enter(library: &TokenStream, mut function: Function) -> TokenStream {
+fn enter(library: &Library, mut function: Function) -> TokenStream {
     // The call stands where the test's name does, every token of it: that is the place a failure reports.
     let place = function.name.span();
-    let library = &respanned(library.clone(), place);
+    let library = &respanned(library.to_token_stream(), place);
     let guard = Ident::new("_guard", Span::mixed_site());
+    let is_one_of_several = function.attributes.iter().any(|attribute| meaning(attribute) == Meaning::Cases);
     let should_panic = function.attributes.iter().find(|attribute| is_named(attribute, "should_panic"));
+    let should_panic = should_panic.filter(|_| !is_one_of_several);
     function.body = if let Some(should_panic) = should_panic {
         // A panic for want of an engine would count as the one expected.
         let call = quote_spanned!(place=> #library::__private::enter_or_report());
@@ -194,9 +213,7 @@ fn judged(library: &TokenStream, function: &Function) -> TokenStream {
     if matches!(output.to_string().as_str(), "" | "()" | "!") {
         return quote!(#body);
     }
-    let named = output.clone().into_iter().next().is_some_and(|first| first.to_string() != "impl");
-    // A closure cannot be said to return `impl Trait`; the function still is.
-    let output = if named { arrow(output) } else { TokenStream::new() };
+    let output = of_a_closure(output);
     let call = if qualifiers.asyncness.is_some() {
         quote!((async || #output #body)().await)
     } else {
@@ -206,13 +223,54 @@ fn judged(library: &TokenStream, function: &Function) -> TokenStream {
     quote!({
         match #call {
             #outcome => {
-                #[allow(unused_imports)]
-                use #library::__private::AnyOutcome as _;
-                (&&&&#library::__private::Outcome(&#outcome)).note();
+                #library::__private::Outcome::of(&#outcome).note();
                 #outcome
             }
         }
     })
+}
+
+/// The arrow and the type, with a blank for each `impl Trait`: a closure cannot be said to return one. The function
+/// still is.
+fn of_a_closure(output: &TokenStream) -> TokenStream {
+    arrow(&without_impl(output.clone()))
+}
+
+fn without_impl(output: TokenStream) -> TokenStream {
+    let mut tokens = TokenStream::new();
+    let mut rest = output.into_iter().peekable();
+    while let Some(token) = rest.next() {
+        match token {
+            TokenTree::Ident(name) if name == "impl" => {
+                tokens.extend(quote!(_));
+                skip_bounds(&mut rest);
+            }
+            TokenTree::Group(group) => {
+                let mut inner = Group::new(group.delimiter(), without_impl(group.stream()));
+                inner.set_span(group.span());
+                tokens.extend([TokenTree::Group(inner)]);
+            }
+            other => tokens.extend([other]),
+        }
+    }
+    tokens
+}
+
+/// Up to the comma or the bracket behind a trait's bounds, outside their own brackets. An arrow is no bracket.
+fn skip_bounds(rest: &mut std::iter::Peekable<proc_macro2::token_stream::IntoIter>) {
+    let mut depth = 0_usize;
+    let mut before = ' ';
+    while let Some(token) = rest.peek() {
+        let mark = if let TokenTree::Punct(mark) = token { mark.as_char() } else { ' ' };
+        match mark {
+            '<' => depth += 1,
+            ',' | '>' if depth == 0 && before != '-' => return,
+            '>' if before != '-' => depth -= 1,
+            _ => {}
+        }
+        before = mark;
+        rest.next();
+    }
 }
 
 /// The function as it is in the model.
@@ -222,12 +280,16 @@ pub(crate) fn verbatim(function: &Function) -> TokenStream {
 
 /// The function without what makes it a test: it stays known to the rest of the code, and causes no error
 /// besides ours.
-pub(crate) fn plain(function: &Function) -> TokenStream {
-    let unused = syn::parse_quote!(#[allow(unused)]);
+pub(crate) fn plain(library: &Library, function: &Function) -> TokenStream {
     let kept = function.attributes.iter().filter(|attribute| keeps_meaning_without_test(attribute));
-    written(function, std::iter::once(&unused).chain(kept), |parameter| {
+    written(function, kept, |parameter| {
         let Parameter { pattern, kind, .. } = parameter;
-        if kind.is_empty() { pattern.clone() } else { quote!(#pattern: #kind) }
+        match parameter.role() {
+            Role::Receiver => pattern.clone(),
+            // So that an editor knows what the body does with it.
+            Role::Untyped => quote!(#pattern: #library::Reaper),
+            _ => quote!(#pattern: #kind),
+        }
     })
 }
 
@@ -249,7 +311,7 @@ fn keeps_meaning_without_test(attribute: &Attribute) -> bool {
 }
 
 pub(crate) fn respanned(tokens: TokenStream, span: Span) -> TokenStream {
-    let respan = |mut token: proc_macro2::TokenTree| {
+    let respan = |mut token: TokenTree| {
         token.set_span(span);
         token
     };
@@ -260,12 +322,10 @@ pub(crate) fn arrow(output: &TokenStream) -> TokenStream {
     if output.is_empty() { TokenStream::new() } else { quote!(-> #output) }
 }
 
-pub(crate) fn block(tokens: &TokenStream) -> proc_macro2::Group {
-    proc_macro2::Group::new(proc_macro2::Delimiter::Brace, tokens.clone())
+pub(crate) fn block(tokens: &TokenStream) -> Group {
+    Group::new(proc_macro2::Delimiter::Brace, tokens.clone())
 }
 
 fn without_async(head: TokenStream) -> TokenStream {
-    head.into_iter()
-        .filter(|token| !matches!(token, proc_macro2::TokenTree::Ident(name) if name == "async"))
-        .collect()
+    head.into_iter().filter(|token| !matches!(token, TokenTree::Ident(name) if name == "async")).collect()
 }

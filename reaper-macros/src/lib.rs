@@ -1,15 +1,17 @@
 //! The attribute macros of `test-reaper`, which re-exports them: use them from there.
 //!
 //! The way through this crate: `parse` makes a model of the tokens, `source` and `meaning` find out what the
-//! other attributes around ours are, `check` gathers the mistakes, `expand` writes the expansion. `shared` is the
-//! same for `#[shared]`.
+//! other attributes around ours are, `check` gathers the mistakes, `expand` writes the expansion; `compiler` and
+//! `library` know what the library is called. `members` is the same for a module, `shared` for `#[shared]`.
 
 use proc_macro::TokenStream;
-use syn::parse_macro_input;
 
 mod check;
+mod compiler;
 mod expand;
+mod library;
 mod meaning;
+mod members;
 mod parse;
 mod shared;
 mod source;
@@ -17,22 +19,31 @@ mod source;
 mod tests;
 
 use check::{Place, Runtimes};
+use compiler::Compiler;
+use library::Library;
 use parse::{Arguments, Item};
 
 /// Guards a test, or every test of a module: what it creates with the guard's labels does not outlive the run.
 #[proc_macro_attribute]
 pub fn with_reaper(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let untouched = proc_macro2::TokenStream::from(item.clone());
-    let arguments = match syn::parse::<Arguments>(arguments) {
-        Ok(arguments) => arguments,
+    let compiler = Compiler::running();
+    let found = syn::parse::<Arguments>(arguments)
+        .and_then(|arguments| Ok((Library::find(arguments.library.as_ref(), compiler)?, arguments)));
+    let (library, arguments) = match found {
+        Ok(found) => found,
         Err(mistakes) => return expand::with_mistakes(&mistakes, &untouched).into(),
     };
+    if arguments.skip {
+        return untouched.into();
+    }
     let expanded = match syn::parse::<Item>(item) {
         Ok(Item::Function(function)) => {
             let runtimes = Runtimes { tokio: cfg!(feature = "tokio") };
-            expand::function(&arguments, function, &place(proc_macro::Span::call_site()), runtimes)
+            let place = place(proc_macro::Span::call_site(), compiler);
+            expand::function(&library, &arguments, function, &place, runtimes)
         }
-        Ok(Item::Module(module)) => expand::module(&arguments, module),
+        Ok(Item::Module(module)) => members::guarded(&library, compiler, module),
         Err(mistakes) => expand::with_mistakes(&mistakes, &untouched),
     };
     expanded.into()
@@ -57,28 +68,40 @@ pub fn with_reaper(arguments: TokenStream, item: TokenStream) -> TokenStream {
 /// - `crate = path::to::reaper`, where the library is not at `::reaper`.
 #[proc_macro_attribute]
 pub fn shared(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    shared::expand(arguments.into(), &item.into(), &place(proc_macro::Span::call_site())).into()
+    let compiler = Compiler::running();
+    let place = place(proc_macro::Span::call_site(), compiler);
+    shared::expand(arguments.into(), &item.into(), &place, compiler).into()
 }
 
 /// What `#[with_reaper]` leaves at the end of a test's attributes; not for use by hand.
 #[doc(hidden)]
 #[proc_macro_attribute]
 pub fn guard(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let arguments = parse_macro_input!(arguments as Arguments);
     let untouched = proc_macro2::TokenStream::from(item.clone());
-    match syn::parse::<Item>(item) {
-        Ok(Item::Function(function)) => expand::marked(&arguments, function).into(),
-        _ => untouched.into(),
-    }
+    let library = syn::parse::<Arguments>(arguments)
+        .and_then(|arguments| Library::find(arguments.library.as_ref(), Compiler::running()));
+    let expanded = library.and_then(|library| match syn::parse::<Item>(item)? {
+        Item::Function(function) => Ok(expand::marked(&library, function)),
+        Item::Module(module) => {
+            let message = "another attribute has made a module of this test, which `#[with_reaper]` cannot guard any \
+                           more: write it below that attribute";
+            Err(syn::Error::new_spanned(module.head, message))
+        }
+    });
+    expanded.unwrap_or_else(|mistakes| expand::with_mistakes(&mistakes, &untouched)).into()
 }
 
 /// Where the attribute stands, as far as the compiler tells.
-fn place(span: proc_macro::Span) -> Place {
+fn place(span: proc_macro::Span, compiler: &Compiler) -> Place {
+    // Where nothing is registered there is nothing to be lost: a doctest is compiled without tests, from a text that
+    // lies in no file.
+    let unseen = if compiler.is_without_tests() { Place::Unregistered } else { Place::Obscure };
     let Some(file) = span.local_file() else {
         // A file that is none (`<anon>`) holds what a macro put together. No name at all, or one without a
-        // file behind it, is an editor's view of the code or a doctest.
-        return if span.file().starts_with('<') { Place::Obscure } else { Place::Unregistered };
+        // file behind it, is an editor's view of the code.
+        return if span.file().starts_with('<') { unseen } else { Place::Unregistered };
     };
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    source::surroundings(&text, span.line(), span.column()).map_or(Place::Obscure, Place::Known)
+    let compiled = span.source_text().unwrap_or_default();
+    source::surroundings(&text, span.line(), span.column(), &compiled).map_or(unseen, Place::Known)
 }

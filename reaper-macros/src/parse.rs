@@ -1,4 +1,4 @@
-//! Source tokens into a model: the arguments of the attribute, and the item it stands on.
+//! Source tokens into a model: the arguments of the attribute, and the function it stands on.
 //!
 //! The signature is taken apart by hand, and a body stays one opaque group: what the macro needs to know of
 //! a function is its attributes, its qualifiers and its parameters. `syn::ItemFn` would say the same, but
@@ -11,18 +11,17 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Ident, Path, Token, Type, token};
 
+use crate::members::Module;
+
 /// What stands in the parentheses of the attribute.
 #[derive(Default)]
 pub(crate) struct Arguments {
-    /// Where the library is, if not at `::reaper`.
-    library: Option<Path>,
-}
-
-impl Arguments {
-    /// The path under which the expansion finds the library.
-    pub(crate) fn library(&self) -> TokenStream {
-        self.library.as_ref().map_or_else(|| quote!(::reaper), ToTokens::to_token_stream)
-    }
+    /// Where the library is, if that was said.
+    pub(crate) library: Option<Path>,
+    /// Another attribute makes a test of the function.
+    pub(crate) registered: bool,
+    /// What it stands on, in a guarded module, is left alone.
+    pub(crate) skip: bool,
 }
 
 impl Parse for Arguments {
@@ -31,20 +30,27 @@ impl Parse for Arguments {
         let mut mistakes = Mistakes::default();
         while !input.is_empty() {
             let name = input.call(Ident::parse_any)?;
-            if name == "crate" {
-                let path = library_path(input, &name)?;
-                if arguments.library.replace(path).is_some() {
-                    mistakes.add(name.span(), "`crate` is given twice");
+            let is_second = match name.to_string().as_str() {
+                "crate" => arguments.library.replace(library_path(input, &name)?).is_some(),
+                "registered" => std::mem::replace(&mut arguments.registered, true),
+                "skip" => std::mem::replace(&mut arguments.skip, true),
+                _ => {
+                    mistakes.add(
+                        name.span(),
+                        format!(
+                            "unknown argument `{name}`; known: `crate = path::to::reaper`, `registered`, `skip`. What \
+                             concerns the whole session (image, timeouts, engine) is set in the environment, once for \
+                             all its tests"
+                        ),
+                    );
+                    skip_to_comma(input)?;
+                    false
                 }
-            } else {
-                mistakes.add(
-                    name.span(),
-                    format!(
-                        "unknown argument `{name}`; known: `crate = path::to::reaper`. What concerns the whole \
-                         session (image, timeouts, engine) is set in the environment, once for all its tests"
-                    ),
-                );
-                skip_to_comma(input)?;
+            };
+            if is_second {
+                mistakes.add(name.span(), format!("`{name}` is given twice"));
+            } else if arguments.skip && (arguments.registered || arguments.library.is_some()) {
+                mistakes.add(name.span(), "`skip` leaves all as it is, so it stands alone");
             }
             if !input.is_empty() {
                 input.parse::<Token![,]>()?;
@@ -112,7 +118,7 @@ impl Function {
         let head = head(input, &mut qualifiers)?;
         input.parse::<Token![fn]>()?;
         let name = input.call(Ident::parse_any)?;
-        let generics = take_until(input, |input| input.peek(token::Paren))?;
+        let generics = take_balanced(input, |input| input.peek(token::Paren))?;
         let list;
         syn::parenthesized!(list in input);
         let mut parameters = Vec::new();
@@ -124,14 +130,16 @@ impl Function {
         }
         let output = if input.peek(Token![->]) {
             input.parse::<Token![->]>()?;
-            take_until(input, |input| input.peek(Token![where]) || is_body(input))?
+            take_balanced(input, |input| input.peek(Token![where]) || is_body(input))?
         } else {
             TokenStream::new()
         };
-        let where_clause = take_until(input, is_body)?;
+        let where_clause = take_balanced(input, is_body)?;
         let TokenTree::Group(body) = input.parse()? else {
             return Err(input.error("expected a body in braces"));
         };
+        let mut attributes = attributes;
+        let body = take_inner_attributes(body, &mut attributes)?;
         Ok(Self { attributes, head, qualifiers, name, generics, parameters, output, where_clause, body })
     }
 }
@@ -153,13 +161,20 @@ pub(crate) enum Role {
     /// Has to do with the guard, and is not one.
     NearMiss,
     Receiver,
+    /// Half a parameter, as it is while somebody writes it.
+    Untyped,
     Other,
 }
 
 impl Parameter {
     pub(crate) fn role(&self) -> Role {
         if self.kind.is_empty() {
-            return Role::Receiver;
+            let mut names = self.pattern.clone().into_iter();
+            let is_self = names.any(|token| matches!(&token, TokenTree::Ident(name) if name == "self"));
+            return if is_self { Role::Receiver } else { Role::Untyped };
+        }
+        if self.is_anothers() {
+            return Role::Other;
         }
         match syn::parse2::<Type>(self.kind.clone()) {
             // A lifetime of the caller's choosing is more than a value that lives as long as the body can give.
@@ -177,6 +192,22 @@ impl Parameter {
     }
 }
 
+impl Parameter {
+    /// Whether its own attributes say that it is a value of another's, whatever its type: of rstest's fixture of
+    /// another name, or of one with arguments, or of a list.
+    fn is_anothers(&self) -> bool {
+        self.attributes.iter().any(|attribute| {
+            let fixture = || attribute.parse_args::<Path>().ok();
+            match attribute.path().get_ident().map(ToString::to_string).as_deref() {
+                Some("from") => !fixture()
+                    .is_some_and(|path| path.segments.last().is_some_and(|last| last.ident == "reaper")),
+                Some("with" | "case" | "values" | "files") => true,
+                _ => false,
+            }
+        })
+    }
+}
+
 impl Parse for Parameter {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attributes = input.call(Attribute::parse_outer)?;
@@ -185,7 +216,7 @@ impl Parse for Parameter {
         })?;
         let kind = if input.peek(Token![:]) {
             input.parse::<Token![:]>()?;
-            take_type(input)?
+            take_balanced(input, |input| input.peek(Token![,]))?
         } else {
             TokenStream::new()
         };
@@ -204,61 +235,6 @@ impl ToTokens for Parameter {
     }
 }
 
-/// A module with its body at hand.
-pub(crate) struct Module {
-    pub(crate) attributes: Vec<Attribute>,
-    /// Visibility, `mod` and the name.
-    pub(crate) head: TokenStream,
-    pub(crate) members: Vec<Member>,
-}
-
-/// What a module holds, as far as the attribute cares.
-pub(crate) enum Member {
-    Function(Function),
-    Module(Module),
-    /// Anything else, copied as it is.
-    Verbatim(TokenStream),
-}
-
-impl Module {
-    fn is_next(input: ParseStream<'_>) -> bool {
-        let ahead = input.fork();
-        ahead.parse::<syn::Visibility>().is_ok() && ahead.peek(Token![mod])
-    }
-
-    fn parse(attributes: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<Self> {
-        let head = take_until(input, |input| input.peek(token::Brace) || input.peek(Token![;]))?;
-        if input.peek(Token![;]) {
-            let message = "`#[with_reaper]` has to see the tests: it needs the module's body here, not in a file \
-                           of its own";
-            return Err(input.error(message));
-        }
-        let body;
-        syn::braced!(body in input);
-        let mut members = Vec::new();
-        while !body.is_empty() {
-            members.push(body.parse()?);
-        }
-        Ok(Self { attributes, head, members })
-    }
-}
-
-impl Parse for Member {
-    /// Items need not be told apart: only functions and modules are looked for, and neither can begin in
-    /// the middle of another item outside a group.
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let attributes = input.call(Attribute::parse_outer)?;
-        if Function::is_next(input) {
-            return Function::parse(attributes, input).map(Self::Function);
-        }
-        if Module::is_next(input) && is_inline_module(input) {
-            return Module::parse(attributes, input).map(Self::Module);
-        }
-        let next: Option<TokenTree> = if input.is_empty() { None } else { Some(input.parse()?) };
-        Ok(Self::Verbatim(quote!(#(#attributes)* #next)))
-    }
-}
-
 /// Mistakes gathered so that all of them are reported at once.
 #[derive(Default)]
 pub(crate) struct Mistakes(Option<syn::Error>);
@@ -273,6 +249,10 @@ impl Mistakes {
             Some(all) => all.combine(error),
             none => *none = Some(error),
         }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     pub(crate) fn into_result(self) -> syn::Result<()> {
@@ -314,17 +294,9 @@ fn head(input: ParseStream<'_>, qualifiers: &mut Qualifiers) -> syn::Result<Toke
     Ok(tokens)
 }
 
-/// Whether a body comes next. Nothing else that can stand in a test's signature is in braces.
+/// Whether a body comes next. Nothing else that can stand in a test's signature, outside `<` and `>`, is in braces.
 fn is_body(input: ParseStream<'_>) -> bool {
     input.peek(token::Brace)
-}
-
-fn is_inline_module(input: ParseStream<'_>) -> bool {
-    let ahead = input.fork();
-    ahead.parse::<syn::Visibility>().is_ok()
-        && ahead.parse::<Token![mod]>().is_ok()
-        && ahead.call(Ident::parse_any).is_ok()
-        && ahead.peek(token::Brace)
 }
 
 pub(crate) fn take_until(
@@ -342,11 +314,14 @@ pub(crate) fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
     take_until(input, |input| input.peek(Token![,])).map(drop)
 }
 
-/// Up to the comma that ends a parameter: one outside all angle brackets. An arrow is no bracket.
-fn take_type(input: ParseStream<'_>) -> syn::Result<TokenStream> {
+/// Up to an end outside all angle brackets. An arrow is no bracket.
+pub(crate) fn take_balanced(
+    input: ParseStream<'_>,
+    end: impl Fn(ParseStream<'_>) -> bool,
+) -> syn::Result<TokenStream> {
     let mut tokens = TokenStream::new();
     let mut depth = 0_usize;
-    while !(input.is_empty() || depth == 0 && input.peek(Token![,])) {
+    while !(input.is_empty() || depth == 0 && end(input)) {
         if input.peek(Token![->]) {
             input.parse::<Token![->]>()?.to_tokens(&mut tokens);
             continue;
@@ -360,6 +335,28 @@ fn take_type(input: ParseStream<'_>) -> syn::Result<TokenStream> {
         tokens.extend([token]);
     }
     Ok(tokens)
+}
+
+/// `#![allow(…)]` and `//!` at the beginning of a body are the function's, and may be only there or before it: the
+/// body becomes part of another.
+fn take_inner_attributes(body: Group, attributes: &mut Vec<Attribute>) -> syn::Result<Group> {
+    let parse = |input: ParseStream<'_>| {
+        let inner = if input.peek(Token![#]) && input.peek2(Token![!]) {
+            input.call(Attribute::parse_inner)?
+        } else {
+            Vec::new()
+        };
+        Ok((inner, input.parse::<TokenStream>()?))
+    };
+    let (inner, rest) = syn::parse::Parser::parse2(parse, body.stream())?;
+    if inner.is_empty() {
+        return Ok(body);
+    }
+    attributes
+        .extend(inner.into_iter().map(|attribute| Attribute { style: syn::AttrStyle::Outer, ..attribute }));
+    let mut without = Group::new(body.delimiter(), rest);
+    without.set_span(body.span());
+    Ok(without)
 }
 
 fn names_guard(kind: &Type) -> bool {

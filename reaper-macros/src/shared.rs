@@ -2,13 +2,10 @@
 //!
 //! ```ignore
 //! match ::reaper::__private::shared::under(&reaper) {
-//!     guard => {
-//!         use ::reaper::__private::shared::AnyReturns as _;
-//!         ::reaper::__private::shared::Returns::<Url>::new()
-//!             .kind()
-//!             .make(guard, ::reaper::__private::shared::key("…"), async move || -> Url { /* the body */ })
-//!             .await
-//!     }
+//!     guard => ::reaper::__private::shared::Returns::<Url>::new()
+//!         .kind()
+//!         .make(guard, ::reaper::__private::shared::key("…"), async move || -> Url { /* the body */ })
+//!         .await,
 //! }
 //! ```
 //!
@@ -24,7 +21,9 @@ use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Ident, Path, Token};
 
 use crate::check::{Place, Refusals, name_span, walk_parameters};
+use crate::compiler::Compiler;
 use crate::expand::{arrow, block, plain, respanned, verbatim, with_mistakes};
+use crate::library::Library;
 use crate::meaning::{Meaning, find, is_named};
 use crate::parse::{Function, Mistakes, Parameter, Role, library_path, skip_to_comma, take_until};
 
@@ -97,9 +96,16 @@ impl Parse for Fixture {
     }
 }
 
-pub(crate) fn expand(arguments: TokenStream, item: &TokenStream, place: &Place) -> TokenStream {
-    let arguments = match syn::parse2::<Arguments>(arguments) {
-        Ok(arguments) => arguments,
+pub(crate) fn expand(
+    arguments: TokenStream,
+    item: &TokenStream,
+    place: &Place,
+    compiler: &Compiler,
+) -> TokenStream {
+    let found = syn::parse2::<Arguments>(arguments)
+        .and_then(|arguments| Ok((Library::find(arguments.library.as_ref(), compiler)?, arguments)));
+    let (library, arguments) = match found {
+        Ok(found) => found,
         Err(mistakes) => return with_mistakes(&mistakes, item),
     };
     let function = match syn::parse2::<Fixture>(item.clone()) {
@@ -110,8 +116,8 @@ pub(crate) fn expand(arguments: TokenStream, item: &TokenStream, place: &Place) 
         return verbatim(&function);
     }
     match check(&arguments, &function, place) {
-        Ok(()) => made_once(&arguments, function),
-        Err(mistakes) => with_mistakes(&mistakes, &plain(&function)),
+        Ok(()) => made_once(&library, &arguments, function),
+        Err(mistakes) => with_mistakes(&mistakes, &plain(&library, &function)),
     }
 }
 
@@ -193,9 +199,8 @@ fn check_parameters(arguments: &Arguments, function: &Function, mistakes: &mut M
     });
 }
 
-fn made_once(arguments: &Arguments, mut function: Function) -> TokenStream {
+fn made_once(library: &Library, arguments: &Arguments, mut function: Function) -> TokenStream {
     let place = function.name.span();
-    let library = arguments.library.as_ref().map_or_else(|| quote!(::reaper), ToTokens::to_token_stream);
     // The place of the fixture is what a failure reports.
     let library = respanned(quote!(#library::__private::shared), place);
     let guard = Ident::new("guard", Span::mixed_site());
@@ -215,11 +220,7 @@ fn made_once(arguments: &Arguments, mut function: Function) -> TokenStream {
     };
     function.body = block(&quote! {
         match #under {
-            #guard => {
-                #[allow(unused_imports)]
-                use #library::AnyReturns as _;
-                #made
-            }
+            #guard => #made,
         }
     });
     verbatim(&function)

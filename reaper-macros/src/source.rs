@@ -17,17 +17,20 @@ use std::ops::Range;
 pub(crate) struct Surroundings {
     pub(crate) above: Vec<String>,
     pub(crate) below: Vec<String>,
+    /// What follows them, up to the item's body.
+    pub(crate) signature: String,
     /// Inside the braces of a macro call or definition, where the text is not all that is compiled.
     pub(crate) in_macro: bool,
 }
 
-/// What stands around the attribute at `line` and `column` (both from 1, in characters), or `None` where no
-/// attribute of ours stands there.
-pub(crate) fn surroundings(text: &str, line: usize, column: usize) -> Option<Surroundings> {
+/// What stands around the attribute at `line` and `column` (both from 1, in characters), or `None` where the
+/// attribute is not the one that the compiler has: this text was changed since, or is not what was compiled. Its name
+/// says nothing, since an import may give it another.
+pub(crate) fn surroundings(text: &str, line: usize, column: usize, compiled: &str) -> Option<Surroundings> {
     let bare = blank(text);
     let position = offset(text, line, column)?;
     let own = attribute_around(&bare, position)?;
-    if !["with_reaper", "shared"].iter().any(|name| text[own.clone()].contains(name)) {
+    if !text[position..].starts_with(compiled) {
         return None;
     }
     let mut found = Surroundings { in_macro: in_macro(&bare, own.start), ..Surroundings::default() };
@@ -44,6 +47,8 @@ pub(crate) fn surroundings(text: &str, line: usize, column: usize) -> Option<Sur
         end = range.end;
         found.below.push(text[range].to_owned());
     }
+    let body = bare[end..].iter().position(|byte| *byte == b'{').map_or(bare.len(), |length| end + length);
+    text[end..body].clone_into(&mut found.signature);
     if position != own.start {
         // `#[cfg_attr(condition, test, with_reaper)]`: what precedes ours in the same list is above it.
         found.above.insert(0, format!("{})]", text[own.start..position].trim_end().trim_end_matches(',')));

@@ -2,7 +2,7 @@
 
 use super::{function, seen};
 use crate::check::{Place, Registration, Runtimes, check};
-use crate::parse::{Function, Role};
+use crate::parse::{Arguments, Function, Role};
 
 const TOKIO: Runtimes = Runtimes { tokio: true };
 
@@ -12,7 +12,7 @@ fn registration(code: &str) -> Result<Registration, String> {
 }
 
 fn outcome(function: &Function, place: &Place, runtimes: Runtimes) -> Result<Registration, String> {
-    check(function, place, runtimes).map_err(|mistakes| {
+    check(&Arguments::default(), function, place, runtimes).map_err(|mistakes| {
         let texts: Vec<_> = mistakes.into_iter().map(|mistake| mistake.to_string()).collect();
         texts.join("\n")
     })

@@ -4,14 +4,17 @@
 
 use expect_test::{Expect, expect};
 
-use super::{function, pretty, seen};
+use super::{function, pretty, reaper, seen};
 use crate::check::Runtimes;
-use crate::expand;
+use crate::compiler::Compiler;
+use crate::library::Library;
 use crate::parse::{Arguments, Item};
+use crate::{expand, members};
 
 fn expanded(code: &str, expected: &Expect) {
     let (function, place) = seen(code);
-    let tokens = expand::function(&Arguments::default(), function, &place, Runtimes { tokio: true });
+    let tokens =
+        expand::function(&reaper(), &Arguments::default(), function, &place, Runtimes { tokio: true });
     expected.assert_eq(&pretty(&tokens));
 }
 
@@ -50,9 +53,7 @@ fn a_guard_parameter_becomes_a_name_in_the_body() {
                             }
                         })() {
                             outcome => {
-                                #[allow(unused_imports)]
-                                use ::reaper::__private::AnyOutcome as _;
-                                (&&&&::reaper::__private::Outcome(&outcome)).note();
+                                ::reaper::__private::Outcome::of(&outcome).note();
                                 outcome
                             }
                         }
@@ -80,9 +81,7 @@ fn an_async_function_alone_runs_on_tokio() {
                             })
                         })() {
                             outcome => {
-                                #[allow(unused_imports)]
-                                use ::reaper::__private::AnyOutcome as _;
-                                (&&&&::reaper::__private::Outcome(&outcome)).note();
+                                ::reaper::__private::Outcome::of(&outcome).note();
                                 outcome
                             }
                         }
@@ -142,9 +141,7 @@ fn the_marker_guards_whatever_the_other_attributes_made() {
                         orders(port)
                     })() {
                         outcome => {
-                            #[allow(unused_imports)]
-                            use ::reaper::__private::AnyOutcome as _;
-                            (&&&&::reaper::__private::Outcome(&outcome)).note();
+                            ::reaper::__private::Outcome::of(&outcome).note();
                             outcome
                         }
                     }
@@ -152,7 +149,7 @@ fn the_marker_guards_whatever_the_other_attributes_made() {
             }
         }
     "#]]
-    .assert_eq(&pretty(&expand::marked(&Arguments::default(), made)));
+    .assert_eq(&pretty(&expand::marked(&reaper(), made)));
 }
 
 #[test]
@@ -180,7 +177,7 @@ fn an_expected_panic_is_not_ours() {
             }
         }
     "##]]
-    .assert_eq(&pretty(&expand::marked(&Arguments::default(), made)));
+    .assert_eq(&pretty(&expand::marked(&reaper(), made)));
 }
 
 #[test]
@@ -238,14 +235,15 @@ fn every_test_of_a_module_is_guarded_and_nothing_else() {
             }
         }
     "#]]
-    .assert_eq(&pretty(&expand::module(&Arguments::default(), module)));
+    .assert_eq(&pretty(&members::guarded(&reaper(), &Compiler::default(), module)));
 }
 
 #[test]
 fn the_library_can_be_elsewhere() {
     let arguments = syn::parse_str::<Arguments>("crate = crate::testing::reaper").expect("arguments");
     let (function, place) = seen("#[with_reaper]\n#[test]\nfn orders(reaper: Reaper) {}");
-    let tokens = expand::function(&arguments, function, &place, Runtimes { tokio: true });
+    let library = Library::find(arguments.library.as_ref(), &Compiler::default()).expect("it is given");
+    let tokens = expand::function(&library, &arguments, function, &place, Runtimes { tokio: true });
     expect![[r#"
         #[test]
         #[crate::testing::reaper::__private::guard(crate = crate::testing::reaper)]
@@ -266,7 +264,6 @@ fn a_mistaken_function_stays_without_being_a_test() {
             ::core::compile_error! {
                 "a test talks to the engine, which a `const fn` cannot: remove `const`"
             }
-            #[allow(unused)]
             #[cfg(unix)]
             const fn orders(port: u16) {}
         "#]],

@@ -6,13 +6,22 @@
 use proc_macro2::TokenStream;
 
 use crate::check::Place;
+use crate::compiler::Compiler;
+use crate::library::Library;
 use crate::parse::{Function, Item};
 use crate::source;
 
 mod check;
+mod compiler;
+mod doubts;
 mod expansion;
 mod shared;
 mod surroundings;
+
+/// Where a compiler that is not known has it.
+fn reaper() -> Library {
+    Library::find(None, &Compiler::default()).expect("the usual place")
+}
 
 fn function(code: &str) -> Function {
     match syn::parse_str::<Item>(code) {
@@ -31,7 +40,8 @@ fn seen(code: &str) -> (Function, Place) {
     // What was opened before that line is closed behind the item.
     let is_whole = rest.parse::<TokenStream>().is_ok();
     let rest = if is_whole { &rest } else { rest.trim_end().trim_end_matches(" }").trim_end_matches(" ]);") };
-    let place = source::surroundings(code, line + 1, column + 1).map_or(Place::Obscure, Place::Known);
+    let place = source::surroundings(code, line + 1, column + 1, "#[with_reaper]")
+        .map_or(Place::Obscure, Place::Known);
     (function(rest), place)
 }
 

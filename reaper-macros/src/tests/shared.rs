@@ -6,11 +6,17 @@ use expect_test::{Expect, expect};
 
 use super::pretty;
 use crate::check::Place;
+use crate::compiler::Compiler;
 use crate::shared::expand;
 use crate::source;
 
 fn expanded(arguments: &str, code: &str, expected: &Expect) {
-    let tokens = expand(arguments.parse().unwrap(), &code.parse().unwrap(), &Place::Unregistered);
+    let tokens = expand(
+        arguments.parse().unwrap(),
+        &code.parse().unwrap(),
+        &Place::Unregistered,
+        &Compiler::default(),
+    );
     expected.assert_eq(&pretty(&tokens));
 }
 
@@ -24,8 +30,6 @@ fn an_async_fixture_is_made_under_its_guard() {
             pub async fn database(reaper: Reaper) -> Result<Url, E> {
                 match ::reaper::__private::shared::under(&reaper) {
                     guard => {
-                        #[allow(unused_imports)]
-                        use ::reaper::__private::shared::AnyReturns as _;
                         ::reaper::__private::shared::Returns::<Result<Url, E>>::new()
                             .kind()
                             .make(
@@ -49,24 +53,22 @@ fn a_sync_function_without_a_value_or_a_guard() {
         "crate = crate::testing::reaper",
         "fn r#match() { migrate() }",
         &expect![[r#"
-        fn r#match() {
-            match crate::testing::reaper::__private::shared::under_any() {
-                guard => {
-                    #[allow(unused_imports)]
-                    use crate::testing::reaper::__private::shared::AnyReturns as _;
-                    crate::testing::reaper::__private::shared::Returns::<()>::new()
-                        .kind()
-                        .make_blocking(
-                            &guard,
-                            &crate::testing::reaper::__private::shared::key(
-                                ::core::concat!(::core::module_path!(), "::match"),
-                            ),
-                            move || { migrate() },
-                        )
+            fn r#match() {
+                match crate::testing::reaper::__private::shared::under_any() {
+                    guard => {
+                        crate::testing::reaper::__private::shared::Returns::<()>::new()
+                            .kind()
+                            .make_blocking(
+                                &guard,
+                                &crate::testing::reaper::__private::shared::key(
+                                    ::core::concat!(::core::module_path!(), "::match"),
+                                ),
+                                move || { migrate() },
+                            )
+                    }
                 }
             }
-        }
-    "#]],
+        "#]],
     );
 }
 
@@ -79,8 +81,6 @@ fn a_key_may_name_what_differs() {
             fn database(_: &Reaper, mut port: u16, name: &str) -> Url {
                 match ::reaper::__private::shared::under_any() {
                     guard => {
-                        #[allow(unused_imports)]
-                        use ::reaper::__private::shared::AnyReturns as _;
                         ::reaper::__private::shared::Returns::<Url>::new()
                             .kind()
                             .make_blocking(
@@ -116,17 +116,16 @@ fn a_mistaken_function_stays() {
         "",
         "#[fixture] fn database(port: u16) -> impl Sized { port }",
         &expect![[r#"
-        ::core::compile_error! {
-            "the value goes to other processes as the type that is written here: name it in place of `impl`"
-        }
-        ::core::compile_error! {
-            "the value is made once, whatever the others pass here: make it in the body, or have a value for each with a key that names it, `key = format!(\"database-{port}\")`"
-        }
-        #[allow(unused)]
-        fn database(port: u16) -> impl Sized {
-            port
-        }
-    "#]],
+            ::core::compile_error! {
+                "the value goes to other processes as the type that is written here: name it in place of `impl`"
+            }
+            ::core::compile_error! {
+                "the value is made once, whatever the others pass here: make it in the body, or have a value for each with a key that names it, `key = format!(\"database-{port}\")`"
+            }
+            fn database(port: u16) -> impl Sized {
+                port
+            }
+        "#]],
     );
 }
 
@@ -134,8 +133,14 @@ fn a_mistaken_function_stays() {
 fn a_test_attribute_above_is_seen_in_the_source() {
     for above in ["test", "tokio::test", "rstest", "reaper::with_reaper"] {
         let code = format!("#[{above}]\n#[reaper::shared]\nfn migrated() {{}}");
-        let place = source::surroundings(&code, 2, 1).map_or(Place::Obscure, Place::Known);
-        let tokens = expand(proc_macro2::TokenStream::new(), &"fn migrated() {}".parse().unwrap(), &place);
+        let place =
+            source::surroundings(&code, 2, 1, "#[reaper::shared]").map_or(Place::Obscure, Place::Known);
+        let tokens = expand(
+            proc_macro2::TokenStream::new(),
+            &"fn migrated() {}".parse().unwrap(),
+            &place,
+            &Compiler::default(),
+        );
         assert!(tokens.to_string().contains("a test is not shared"), "{above}: {tokens}");
     }
 }

@@ -7,7 +7,7 @@ fn around(text: &str) -> Option<(Vec<String>, Vec<String>)> {
     let at = text.find("#[with_reaper").expect("the attribute");
     let line = text[..at].matches('\n').count() + 1;
     let column = text[..at].chars().rev().take_while(|letter| *letter != '\n').count() + 1;
-    surroundings(text, line, column).map(|found| (found.above, found.below))
+    surroundings(text, line, column, "#[with_reaper").map(|found| (found.above, found.below))
 }
 
 fn lists(above: &[&str], below: &[&str]) -> (Vec<String>, Vec<String>) {
@@ -44,22 +44,25 @@ fn columns_count_characters_and_not_bytes() {
 
 #[test]
 fn a_byte_order_mark_is_not_counted() {
-    let found = surroundings("\u{feff}#[a] #[with_reaper] fn y() {}", 1, 6).expect("the attribute");
+    let found =
+        surroundings("\u{feff}#[a] #[with_reaper] fn y() {}", 1, 6, "#[with_reaper]").expect("the attribute");
     assert_eq!(found.above, ["#[a]"]);
 }
 
 #[test]
 fn a_place_without_the_attribute_is_not_taken_for_one() {
     for (line, column) in [(1, 1), (1, 6), (2, 1), (9, 9), (0, 0)] {
-        assert_eq!(surroundings("#[a] fn y() {}\n", line, column), None, "{line}:{column}");
+        assert_eq!(surroundings("#[a] fn y() {}\n", line, column, "#[with_reaper]"), None, "{line}:{column}");
     }
 }
 
 #[test]
 fn an_attribute_under_a_condition_is_found_inside_it() {
-    let found = surroundings("#[test]\n#[cfg_attr(docker, with_reaper)]\nfn y() {}", 2, 20).expect("found");
+    let found = surroundings("#[test]\n#[cfg_attr(docker, with_reaper)]\nfn y() {}", 2, 20, "with_reaper")
+        .expect("found");
     assert_eq!(found.above, ["#[cfg_attr(docker)]", "#[test]"]);
-    let found = surroundings("#[cfg_attr(docker, test, with_reaper)]\nfn y() {}", 1, 26).expect("found");
+    let found = surroundings("#[cfg_attr(docker, test, with_reaper)]\nfn y() {}", 1, 26, "with_reaper")
+        .expect("found");
     assert_eq!(found.above, ["#[cfg_attr(docker, test)]"]);
 }
 
@@ -67,7 +70,7 @@ fn an_attribute_under_a_condition_is_found_inside_it() {
 fn the_inside_of_a_macro_is_marked() {
     let marked = |text: &str| {
         let at = text.find("#[with").expect("the attribute");
-        surroundings(text, 1, at + 1).expect("found").in_macro
+        surroundings(text, 1, at + 1, "#[with").expect("found").in_macro
     };
     assert!(marked("a! { #[with_reaper] fn y() {} }"));
     assert!(marked("macro_rules! a { () => { mod b { #[with_reaper] fn y() {} } } }"));

@@ -17,7 +17,7 @@ use crate::guard::{Reaper, end_of_test};
 /// The marker that `#[with_reaper]` leaves for when the other attributes of the test have been expanded.
 pub use reaper_macros::guard;
 
-pub use super::outcome::{AnyOutcome, Outcome, Verdict};
+pub use super::outcome::{Outcome, Verdict};
 
 /// Held around a test's whole body: while one is alive, [`current`] has a guard to give.
 #[must_use]

@@ -6,14 +6,10 @@
 //! the harness, for the test would have to return another type then.
 
 use std::convert::Infallible;
+use std::ops::Deref;
 use std::process::{ExitCode, Termination};
 
 use crate::guard::failed;
-
-/// What a test returned. The expansion calls `(&&&&Outcome(&value)).note()`: of the methods of this name there is the first
-/// that applies, with as many references as it stands behind.
-#[derive(Debug)]
-pub struct Outcome<'a, T>(pub &'a T);
 
 /// What can be told from a reference whether it is a success.
 pub trait Verdict {
@@ -45,34 +41,80 @@ impl<T: Verdict, E> Verdict for Result<T, E> {
     }
 }
 
-/// Takes note of a failure, or of not knowing.
-pub trait AnyOutcome {
-    /// Takes note.
-    fn note(&self);
+/// What a test returned. Of the methods `note` the first that applies is found, each behind the one before: by `Deref`, and
+/// with no trait that the test would have to import, since some lints forbid an import that is not used.
+#[derive(Debug)]
+pub struct Outcome<'a, T>(Own<'a, T>);
+
+impl<'a, T> Outcome<'a, T> {
+    /// Of this value.
+    #[must_use]
+    pub fn of(value: &'a T) -> Self {
+        Self(Own(Foreign(value)))
+    }
 }
 
-impl<T: Verdict> AnyOutcome for &&&Outcome<'_, T> {
-    fn note(&self) {
-        note(self.0.is_success());
+impl<T: Verdict> Outcome<'_, T> {
+    /// Takes note of a failure.
+    pub fn note(&self) {
+        let Self(Own(Foreign(value))) = self;
+        note(value.is_success());
+    }
+}
+
+impl<'a, T> Deref for Outcome<'a, T> {
+    type Target = Own<'a, T>;
+
+    fn deref(&self) -> &Own<'a, T> {
+        &self.0
     }
 }
 
 /// A type of the test's own, which tells the harness alone.
-impl<T: Termination> AnyOutcome for &&Outcome<'_, T> {
-    fn note(&self) {
+#[derive(Debug)]
+pub struct Own<'a, T>(Foreign<'a, T>);
+
+impl<T: Termination> Own<'_, T> {
+    /// Takes note of not knowing.
+    pub fn note(&self) {
         note(false);
     }
 }
 
+impl<'a, T> Deref for Own<'a, T> {
+    type Target = Foreign<'a, T>;
+
+    fn deref(&self) -> &Foreign<'a, T> {
+        &self.0
+    }
+}
+
 /// For another harness than the usual.
-impl<T, E> AnyOutcome for &Outcome<'_, Result<T, E>> {
-    fn note(&self) {
+#[derive(Debug)]
+pub struct Foreign<'a, T>(&'a T);
+
+impl<T, E> Foreign<'_, Result<T, E>> {
+    /// Takes note of an error.
+    pub fn note(&self) {
         note(self.0.is_ok());
     }
 }
 
-impl<T> AnyOutcome for Outcome<'_, T> {
-    fn note(&self) {
+impl<T> Deref for Foreign<'_, T> {
+    type Target = Unknown;
+
+    fn deref(&self) -> &Unknown {
+        &Unknown
+    }
+}
+
+/// A type that nobody knows.
+#[derive(Debug)]
+pub struct Unknown;
+
+impl Unknown {
+    /// Takes note of not knowing.
+    pub fn note(&self) {
         note(false);
     }
 }

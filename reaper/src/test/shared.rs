@@ -7,6 +7,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::marker::PhantomData;
+use std::ops::Deref;
 use std::panic::Location;
 
 use serde::Serialize;
@@ -81,19 +82,21 @@ impl<T, E> Returns<std::result::Result<T, E>> {
     }
 }
 
-/// For what is no result; a type's own method goes before a trait's.
-pub trait AnyReturns: Sized {
-    /// The type.
-    type Value;
-
+impl<T> Plain<T> {
     /// It is no result.
-    fn kind(self) -> Plain<Self::Value> {
-        Plain(PhantomData)
+    #[must_use]
+    pub fn kind(&self) -> Self {
+        Self(PhantomData)
     }
 }
 
-impl<T> AnyReturns for Returns<T> {
-    type Value = T;
+/// What is no result is found behind it, as in [`super::Outcome`].
+impl<T> Deref for Returns<T> {
+    type Target = Plain<T>;
+
+    fn deref(&self) -> &Plain<T> {
+        &Plain(PhantomData)
+    }
 }
 
 // The bounds stand on the methods: an impl's would only say that there is no such method.
