@@ -22,7 +22,7 @@ use syn::{Attribute, Ident};
 
 use crate::check::{self, Place, Registration, Runtimes};
 use crate::library::Library;
-use crate::meaning::{Meaning, bears_a_marker, is_last_name, is_named, meaning};
+use crate::meaning::{Meaning, bear_a_marker, is_last_name, is_named, meaning};
 use crate::parse::{Arguments, Function, Parameter, Role};
 
 /// A test function under `#[with_reaper]`.
@@ -74,7 +74,7 @@ pub(crate) fn guarded(library: &Library, mut function: Function, registration: R
     }
     let is_inert = |attribute: &Attribute| meaning(attribute) == Meaning::Inert;
     let attributes = &function.attributes;
-    if attributes.iter().all(is_inert) || !attributes.iter().all(bears_a_marker) {
+    if attributes.iter().all(is_inert) || !bear_a_marker(attributes) {
         return enter(library, take_guard(library, function));
     }
     // Last in the list: the attributes before it are expanded first, so the guard lands on the function

@@ -154,16 +154,25 @@ pub(crate) fn is_test(attribute: &Attribute) -> bool {
     matches!(meaning(attribute), Meaning::Test | Meaning::Cases)
 }
 
-/// Whether an attribute of ours that is left beside this one lands, as it is, on what the harness calls.
-pub(crate) fn bears_a_marker(attribute: &Attribute) -> bool {
-    let path = attribute.path();
-    let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
-    match (meaning(attribute), names.as_slice()) {
-        (Meaning::Inert | Meaning::Companion | Meaning::Case, _) => true,
-        (Meaning::Test, [crate_name, .., name]) if name == "test" => TESTS_OF.contains(&crate_name.as_str()),
-        (Meaning::Test, [.., name]) => TESTS[0].contains(&name.as_str()),
-        _ => false,
-    }
+/// Whether an attribute of ours that is left beside these lands, as it is, on what the harness calls.
+pub(crate) fn bear_a_marker(attributes: &[Attribute]) -> bool {
+    let takes_timeout =
+        |attribute: &Attribute| is_last_name(attribute, "rstest") || is_last_name(attribute, "apply");
+    attributes.iter().all(|attribute| {
+        let path = attribute.path();
+        let names: Vec<_> = path.segments.iter().map(|segment| segment.ident.to_string()).collect();
+        match (meaning(attribute), names.as_slice()) {
+            // Of rstest; the one of ntest reads all attributes beside it, and panics at ours.
+            (_, [name]) if name == "timeout" => attributes.iter().any(takes_timeout),
+            (_, [crate_name, ..]) if crate_name == "ntest" => false,
+            (Meaning::Inert | Meaning::Companion | Meaning::Case, _) => true,
+            (Meaning::Test, [crate_name, .., name]) if name == "test" => {
+                TESTS_OF.contains(&crate_name.as_str())
+            }
+            (Meaning::Test, [.., name]) => TESTS[0].contains(&name.as_str()),
+            _ => false,
+        }
+    })
 }
 
 /// Whether the attribute, of which only the source text is known, takes the parameters away.

@@ -337,15 +337,14 @@ pub(crate) fn take_balanced(
     Ok(tokens)
 }
 
-/// `#![allow(…)]` and `//!` at the beginning of a body are the function's, and may be only there or before it: the
-/// body becomes part of another.
+/// `#![allow(…)]` and `//!` at the beginning of a body are the function's. They may be only there or before it, and
+/// the body becomes part of another.
 fn take_inner_attributes(body: Group, attributes: &mut Vec<Attribute>) -> syn::Result<Group> {
     let parse = |input: ParseStream<'_>| {
-        let inner = if input.peek(Token![#]) && input.peek2(Token![!]) {
-            input.call(Attribute::parse_inner)?
-        } else {
-            Vec::new()
-        };
+        let mut inner = Vec::new();
+        while input.peek(Token![#]) && input.peek2(Token![!]) {
+            inner.extend(Attribute::parse_inner(input)?);
+        }
         Ok((inner, input.parse::<TokenStream>()?))
     };
     let (inner, rest) = syn::parse::Parser::parse2(parse, body.stream())?;

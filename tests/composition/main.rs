@@ -9,10 +9,15 @@
 
 mod alone;
 mod endings;
+mod frameworks;
+mod guard_from;
 mod order;
 mod outside;
 mod parameterized;
+mod paths;
+mod properties;
 mod runtimes;
+mod signatures;
 mod whole_module;
 mod witness;
 

@@ -54,3 +54,71 @@ mod guarded {
         }
     }
 }
+
+#[with_reaper]
+mod with_attributes_inside {
+    //! A comment, and a lint.
+    #![allow(clippy::needless_pass_by_value)]
+
+    use reaper::Reaper;
+
+    use crate::witness::first_line;
+
+    #[test]
+    fn sync(reaper: Reaper) {
+        let _value = first_line();
+        assert!(reaper.labels().iter().count() > 0);
+    }
+
+    mod nested {
+        #![allow(unused_variables)]
+
+        use crate::witness::first_line;
+
+        #[tokio::test]
+        async fn asynchronous() {
+            #![allow(unused_mut)]
+            let _value = first_line();
+            let mut unused = 1;
+        }
+    }
+}
+
+#[with_reaper]
+mod with_exceptions {
+    use reaper::Reaper;
+    use test_case::test_case;
+
+    use crate::witness::{first_line, is_alone};
+
+    #[with_reaper(skip)]
+    #[test]
+    fn skipped() {
+        if is_alone() {
+            assert!(std::panic::catch_unwind(reaper::current).is_err(), "it has a guard");
+        }
+        let _reaper = Reaper::acquire().expect("an engine");
+        let _value = first_line();
+    }
+
+    macro_rules! tests {
+        ($($name:ident)*) => {$(
+            #[test]
+            #[reaper::with_reaper]
+            fn $name() {
+                let _value = first_line();
+            }
+        )*};
+    }
+
+    #[with_reaper(skip)]
+    tests!(generated);
+
+    #[test_case(1; "one")]
+    #[test_case(2; "two")]
+    fn cases(number: u8, reaper: Reaper) {
+        let _value = first_line();
+        assert!(number > 0);
+        drop(reaper);
+    }
+}

@@ -79,3 +79,8 @@ pub(crate) fn first_line() -> Value {
     Event::report(FIRST_LINE);
     Value
 }
+
+/// Whether no other test is in this process.
+pub(crate) fn is_alone() -> bool {
+    std::env::var_os(IN_CHILD).is_some()
+}
