@@ -109,15 +109,22 @@ pub(crate) fn check_in_module(function: &Function) -> syn::Result<()> {
 }
 
 /// For an attribute in a guarded module that may make a test of what it stands on.
-pub(crate) fn doubt_in_module(what: &str, attribute: &Attribute) -> syn::Error {
-    let way_out = if attribute.path().is_ident("cfg_attr") {
-        "write the test attribute without a condition, and the condition above it as `#[cfg(…)]`; or \
-         `#[with_reaper(skip)]`, to leave it alone"
-    } else {
-        "write `#[with_reaper(registered)]` above it if it does, and `#[with_reaper(skip)]` if it does not"
+pub(crate) fn doubt_in_module(what: &str, is_function: bool, attribute: &Attribute) -> syn::Error {
+    let way_out = match () {
+        () if attribute.path().is_ident("cfg_attr") => {
+            "write the test attribute without a condition, and the condition above it as `#[cfg(…)]`; or \
+             `#[with_reaper(skip)]`, to leave it alone"
+        }
+        () if is_function => {
+            "write `#[with_reaper(registered)]` above it if it does, and `#[with_reaper(skip)]` if it does not"
+        }
+        () => {
+            "write `#[with_reaper(skip)]` above it, and if it does `#[with_reaper(registered)]` on each function in it \
+             that is a test"
+        }
     };
     let message = format!(
-        "cannot tell whether `#[{}]` makes a test {what}, which would go unguarded: {way_out}",
+        "cannot tell whether `#[{}]` makes a test of {what}, which would go unguarded: {way_out}",
         path_text(attribute)
     );
     syn::Error::new(name_span(attribute), message)
@@ -132,35 +139,39 @@ fn registration(arguments: &Arguments, function: &Function, place: &Place) -> sy
                        returns, or give the test another name";
         return Err(syn::Error::new(function.name.span(), message));
     }
-    let ask = |span, what: &str, if_not: &str| {
+    let ask = |span, what: &str| {
         let message = format!(
-            "cannot tell whether {what} makes this function a test: write `#[with_reaper(registered)]` if it does, and \
-             if it does not {if_not}"
+            "cannot tell whether {what} makes this function a test: if it does, write `#[with_reaper(registered)]`; if \
+             not, write the test attribute as well, below `#[with_reaper]` and nowhere else (`#[with_reaper]` `#[test]`)"
         );
         syn::Error::new(span, message)
     };
     let name = function.name.span();
-    let attribute =
-        "the test attribute, below `#[with_reaper]` and nowhere else (`#[with_reaper]` `#[test]`)";
     let unknown = |attribute: &&Attribute| meaning(attribute) == Meaning::Unknown;
     if let Some(unknown) = function.attributes.iter().find(unknown) {
-        return Err(ask(name_span(unknown), &format!("`#[{}]`", path_text(unknown)), attribute));
+        return Err(if unknown.path().is_ident("cfg_attr") {
+            let message = "cannot tell whether `#[cfg_attr]` makes this function a test: write the test attribute \
+                           without a condition, below `#[with_reaper]`, and the condition above both as `#[cfg(…)]`";
+            syn::Error::new(name_span(unknown), message)
+        } else {
+            ask(name_span(unknown), &format!("`#[{}]`", path_text(unknown)))
+        });
     }
     let surroundings = match place {
         Place::Known(surroundings) => surroundings,
         Place::Unregistered => return Ok(Registration::Missing),
-        Place::Obscure => return Err(ask(name, "the macro that this comes from", attribute)),
+        Place::Obscure => return Err(ask(name, "the macro that this comes from")),
     };
     let mut registration = Registration::Missing;
     for text in &surroundings.above {
         match meaning_of_text(text) {
             Meaning::Test | Meaning::Cases => registration = Registration::Above,
-            Meaning::Unknown => return Err(ask(name, &format!("`{text}`"), attribute)),
+            Meaning::Unknown => return Err(ask(name, &format!("`{text}`"))),
             _ => {}
         }
     }
     if registration == Registration::Missing && surroundings.in_macro {
-        return Err(ask(name, "the macro around it", attribute));
+        return Err(ask(name, "the macro around it"));
     }
     Ok(registration)
 }

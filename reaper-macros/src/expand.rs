@@ -36,14 +36,15 @@ pub(crate) fn function(
     match check::check(arguments, &function, place, runtimes) {
         Ok(registration) => {
             if arguments.registered {
-                function.attributes.push(proof_of_a_test());
+                let proof = proof_of_a_test(&function);
+                function.attributes.push(proof);
             }
             guarded(library, function, registration)
         }
         Err(mistakes) => {
             if place.has_lost_guard(&function) {
                 // It names what is not there any more, which would be another error.
-                function.body = block(&quote!(loop {}));
+                function.body = body_in_place_of(&function.body, quote!(loop {}));
             }
             with_mistakes(&mistakes, &plain(library, &function))
         }
@@ -82,7 +83,8 @@ pub(crate) fn guarded(library: &Library, mut function: Function, registration: R
     let (library, definition) = library.fixed(&function.name);
     let mut function = take_guard(&library, function);
     if function.attributes.iter().any(|attribute| is_last_name(attribute, "apply")) {
-        function.attributes.push(proof_of_a_test());
+        let proof = proof_of_a_test(&function);
+        function.attributes.push(proof);
     }
     function.attributes.push(syn::parse_quote!(#[#library::__private::guard(crate = #library)]));
     let function = verbatim(&function);
@@ -90,14 +92,17 @@ pub(crate) fn guarded(library: &Library, mut function: Function, registration: R
 }
 
 /// A test is called by the harness. What is called a test and is none is called by nobody, and would pass in silence.
-fn proof_of_a_test() -> Attribute {
+fn proof_of_a_test(function: &Function) -> Attribute {
     let reason = "no attribute makes a test of this function, so it would never run";
-    syn::parse_quote!(#[cfg_attr(test, deny(dead_code, reason = #reason))])
+    // In the user's place: the compiler keeps for itself what it has to say of a macro's code.
+    let attribute =
+        quote_spanned!(function.name.span()=> #[cfg_attr(test, deny(dead_code, reason = #reason))]);
+    syn::parse_quote!(#attribute)
 }
 
 /// An expectation that the expansion fulfils no more is allowed instead: what clippy says of parameters, results and
 /// futures that are not there any more.
-fn lose_expectations(function: &mut Function) {
+pub(crate) fn lose_expectations(function: &mut Function) {
     const LOST: [&str; 8] = [
         "future_not_send",
         "missing_const_for_fn",
@@ -141,7 +146,7 @@ fn take_guard(library: &Library, mut function: Function) -> Function {
     // rstest's own, which say how it finds the value, have said it to us.
     let attributes = attributes.iter().filter(|attribute| meaning(attribute) == Meaning::Inert);
     let body = &function.body;
-    function.body = block(&quote!(match #value { #(#attributes)* #pattern => #body }));
+    function.body = body_in_place_of(body, quote!(match #value { #(#attributes)* #pattern => #body }));
     function
 }
 
@@ -158,7 +163,7 @@ fn run_async(library: &Library, mut function: Function) -> Function {
     let body = &function.body;
     function.head = without_async(function.head);
     function.qualifiers.asyncness = None;
-    function.body = block(&quote!(#library::__private::block_on(async || #output #body)));
+    function.body = body_in_place_of(body, quote!(#library::__private::block_on(async || #output #body)));
     function
 }
 
@@ -179,19 +184,20 @@ fn enter(library: &Library, mut function: Function) -> TokenStream {
             |text| quote!(::core::option::Option::Some(#text)),
         );
         // A closure, since only what a panic is caught from knows its text.
-        let body = if function.qualifiers.asyncness.is_some() {
+        let caught = if function.qualifiers.asyncness.is_some() {
             quote!(#guard.expecting_async(#text, async || #body).await)
         } else {
             quote!(#guard.expecting(#text, || #body))
         };
-        block(&quote!(match #call {
-            ::core::option::Option::Some(#guard) => #body,
+        let guarded = quote!(match #call {
+            ::core::option::Option::Some(#guard) => #caught,
             ::core::option::Option::None => {}
-        }))
+        });
+        body_in_place_of(body, guarded)
     } else {
         let call = quote_spanned!(place=> #library::__private::enter());
         let body = judged(library, &function);
-        block(&quote!(match #call { #guard => #body }))
+        body_in_place_of(&function.body, quote!(match #call { #guard => #body }))
     };
     verbatim(&function)
 }
@@ -281,8 +287,9 @@ pub(crate) fn verbatim(function: &Function) -> TokenStream {
 /// The function without what makes it a test: it stays known to the rest of the code, and causes no error
 /// besides ours.
 pub(crate) fn plain(library: &Library, function: &Function) -> TokenStream {
+    let unused = syn::parse_quote!(#[allow(unused)]);
     let kept = function.attributes.iter().filter(|attribute| keeps_meaning_without_test(attribute));
-    written(function, kept, |parameter| {
+    written(function, std::iter::once(&unused).chain(kept), |parameter| {
         let Parameter { pattern, kind, .. } = parameter;
         match parameter.role() {
             Role::Receiver => pattern.clone(),
@@ -298,10 +305,14 @@ fn written<'a>(
     attributes: impl Iterator<Item = &'a Attribute>,
     parameter: impl Fn(&Parameter) -> TokenStream,
 ) -> TokenStream {
-    let Function { head, name, generics, parameters, output, where_clause, body, .. } = function;
+    let Function { head, keyword, name, generics, output, where_clause, body, .. } = function;
     let output = arrow(output);
-    let parameters = parameters.iter().map(parameter);
-    quote!(#(#attributes)* #head fn #name #generics (#(#parameters),*) #output #where_clause #body)
+    let mut parameters = TokenStream::new();
+    function.parentheses.surround(&mut parameters, |inside| {
+        let written = function.parameters.iter().map(parameter);
+        inside.extend(quote!(#(#written),*));
+    });
+    quote!(#(#attributes)* #head #keyword #name #generics #parameters #output #where_clause #body)
 }
 
 fn keeps_meaning_without_test(attribute: &Attribute) -> bool {
@@ -322,8 +333,11 @@ pub(crate) fn arrow(output: &TokenStream) -> TokenStream {
     if output.is_empty() { TokenStream::new() } else { quote!(-> #output) }
 }
 
-pub(crate) fn block(tokens: &TokenStream) -> Group {
-    Group::new(proc_macro2::Delimiter::Brace, tokens.clone())
+/// A body in the place of another: what the compiler says of the function stays the user's to hear.
+pub(crate) fn body_in_place_of(body: &Group, tokens: TokenStream) -> Group {
+    let mut new = Group::new(proc_macro2::Delimiter::Brace, tokens);
+    new.set_span(body.span());
+    new
 }
 
 fn without_async(head: TokenStream) -> TokenStream {

@@ -43,7 +43,7 @@ pub fn with_reaper(arguments: TokenStream, item: TokenStream) -> TokenStream {
             let place = place(proc_macro::Span::call_site(), compiler);
             expand::function(&library, &arguments, function, &place, runtimes)
         }
-        Ok(Item::Module(module)) => members::guarded(&library, compiler, module),
+        Ok(Item::Module(module)) => members::guarded(&library, &arguments, compiler, module),
         Err(mistakes) => expand::with_mistakes(&mistakes, &untouched),
     };
     expanded.into()

@@ -167,9 +167,21 @@ fn other(input: ParseStream<'_>) -> syn::Result<TokenStream> {
 }
 
 /// A module of tests under `#[with_reaper]`.
-pub(crate) fn guarded(library: &Library, compiler: &Compiler, module: Module) -> TokenStream {
+pub(crate) fn guarded(
+    library: &Library,
+    arguments: &Arguments,
+    compiler: &Compiler,
+    module: Module,
+) -> TokenStream {
     let name = module.head.clone();
-    let mut walk = Walk { compiler, has_test: false, mistakes: Mistakes::default() };
+    let mut mistakes = Mistakes::default();
+    if arguments.registered {
+        mistakes.add(
+            proc_macro2::Span::call_site(),
+            "`registered` is said of a test function: put it on that one",
+        );
+    }
+    let mut walk = Walk { compiler, has_test: false, mistakes };
     let expanded = walk.module(&library.one_module_in(compiler), module);
     let Walk { has_test, mut mistakes, .. } = walk;
     // Beside an error that asks whether something is a test it would be no news.
@@ -199,17 +211,18 @@ impl Walk<'_> {
 
     fn member(&mut self, library: &Library, mut member: Member) -> TokenStream {
         match take_ours(member.attributes()) {
-            Some(Ours::Skip) => return member.into_token_stream(),
-            Some(Ours::Guards) => {
+            Some(Ok(Ours::Skip)) => return member.into_token_stream(),
+            Some(Ok(Ours::Guards)) => {
                 self.has_test = true;
                 return member.into_token_stream();
             }
+            Some(Err(mistakes)) => self.mistakes.append(mistakes),
             None => {}
         }
         match member {
             Member::Function(function) => self.function(library, function),
             Member::Module(inner) => {
-                self.ask_about_attributes("of this module", &inner.attributes);
+                self.ask_about_attributes("this module", false, &inner.attributes);
                 self.module(&library.one_module_in(self.compiler), inner)
             }
             Member::Call { attributes, name, definition, content } => {
@@ -229,7 +242,7 @@ impl Walk<'_> {
                     meaning(attribute) == Meaning::Unknown && check::path_text(attribute).contains("test")
                 };
                 if let Some(attribute) = attributes.iter().find(names_tests) {
-                    self.mistakes.append(check::doubt_in_module("of this item", attribute));
+                    self.mistakes.append(check::doubt_in_module("this item", false, attribute));
                 }
                 member.into_token_stream()
             }
@@ -242,7 +255,7 @@ impl Walk<'_> {
             return verbatim(&function);
         }
         if !function.attributes.iter().any(is_test) {
-            self.ask_about_attributes("of this function", &function.attributes);
+            self.ask_about_attributes("this function", true, &function.attributes);
             return verbatim(&function);
         }
         self.has_test = true;
@@ -279,7 +292,8 @@ impl Walk<'_> {
         }
         let message = format!(
             "cannot tell whether `{last}!` makes tests, which would go unguarded: put `#[with_reaper(skip)]` above it, \
-             and if it makes some `#[with_reaper]` on them in its definition"
+             and if it makes some `#[with_reaper]` on \
+             them where they are written"
         );
         self.mistakes.add(
             name.segments.last().map_or_else(proc_macro2::Span::call_site, |it| it.ident.span()),
@@ -300,10 +314,10 @@ impl Walk<'_> {
     }
 
     /// For what is not known to be a test: whether any attribute may make it one.
-    fn ask_about_attributes(&mut self, what: &str, attributes: &[Attribute]) {
+    fn ask_about_attributes(&mut self, what: &str, is_function: bool, attributes: &[Attribute]) {
         let unknown = |attribute: &&Attribute| matches!(meaning(attribute), Meaning::Unknown | Meaning::Case);
         if let Some(attribute) = attributes.iter().find(unknown) {
-            self.mistakes.append(check::doubt_in_module(what, attribute));
+            self.mistakes.append(check::doubt_in_module(what, is_function, attribute));
         }
     }
 }
@@ -314,27 +328,29 @@ enum Ours {
     Skip,
 }
 
-/// The attribute of ours on a member; `#[with_reaper(skip)]` is taken away.
-fn take_ours(attributes: Option<&mut Vec<Attribute>>) -> Option<Ours> {
-    let attributes = attributes?;
+/// The attribute of ours on a member. What is only for us is taken away.
+fn take_ours(attributes: &mut Vec<Attribute>) -> Option<syn::Result<Ours>> {
     let position = attributes.iter().position(|attribute| meaning(attribute) == Meaning::Ours)?;
-    let arguments = attributes[position].parse_args::<Arguments>();
-    if arguments.is_ok_and(|arguments| arguments.skip) {
-        attributes.remove(position);
-        return Some(Ours::Skip);
+    let arguments = match &attributes[position].meta {
+        syn::Meta::List(list) => list.parse_args::<Arguments>(),
+        _ => Ok(Arguments::default()),
+    };
+    if arguments.as_ref().is_ok_and(|arguments| !arguments.skip) {
+        return Some(Ok(Ours::Guards));
     }
-    Some(Ours::Guards)
+    attributes.remove(position);
+    Some(arguments.map(|_| Ours::Skip))
 }
 
 impl Member {
-    fn attributes(&mut self) -> Option<&mut Vec<Attribute>> {
-        Some(match self {
+    fn attributes(&mut self) -> &mut Vec<Attribute> {
+        match self {
             Self::Function(function) => &mut function.attributes,
             Self::Module(module) => &mut module.attributes,
             Self::File { attributes, .. }
             | Self::Call { attributes, .. }
             | Self::Other { attributes, .. } => attributes,
-        })
+        }
     }
 }
 

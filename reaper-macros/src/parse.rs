@@ -88,8 +88,11 @@ pub(crate) struct Function {
     /// Visibility and qualifiers, as written.
     pub(crate) head: TokenStream,
     pub(crate) qualifiers: Qualifiers,
+    /// With its place: what the compiler says of the function, it says there.
+    pub(crate) keyword: Token![fn],
     pub(crate) name: Ident,
     pub(crate) generics: TokenStream,
+    pub(crate) parentheses: token::Paren,
     pub(crate) parameters: Vec<Parameter>,
     /// The type after the arrow, if there is one.
     pub(crate) output: TokenStream,
@@ -116,11 +119,11 @@ impl Function {
     pub(crate) fn parse(attributes: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<Self> {
         let mut qualifiers = Qualifiers::default();
         let head = head(input, &mut qualifiers)?;
-        input.parse::<Token![fn]>()?;
+        let keyword = input.parse()?;
         let name = input.call(Ident::parse_any)?;
         let generics = take_balanced(input, |input| input.peek(token::Paren))?;
         let list;
-        syn::parenthesized!(list in input);
+        let parentheses = syn::parenthesized!(list in input);
         let mut parameters = Vec::new();
         while !list.is_empty() {
             parameters.push(list.parse()?);
@@ -140,7 +143,19 @@ impl Function {
         };
         let mut attributes = attributes;
         let body = take_inner_attributes(body, &mut attributes)?;
-        Ok(Self { attributes, head, qualifiers, name, generics, parameters, output, where_clause, body })
+        Ok(Self {
+            attributes,
+            head,
+            qualifiers,
+            keyword,
+            name,
+            generics,
+            parentheses,
+            parameters,
+            output,
+            where_clause,
+            body,
+        })
     }
 }
 

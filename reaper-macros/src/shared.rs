@@ -22,7 +22,7 @@ use syn::{Attribute, Ident, Path, Token};
 
 use crate::check::{Place, Refusals, name_span, walk_parameters};
 use crate::compiler::Compiler;
-use crate::expand::{arrow, block, plain, respanned, verbatim, with_mistakes};
+use crate::expand::{arrow, body_in_place_of, lose_expectations, plain, respanned, verbatim, with_mistakes};
 use crate::library::Library;
 use crate::meaning::{Meaning, find, is_named};
 use crate::parse::{Function, Mistakes, Parameter, Role, library_path, skip_to_comma, take_until};
@@ -200,6 +200,7 @@ fn check_parameters(arguments: &Arguments, function: &Function, mistakes: &mut M
 }
 
 fn made_once(library: &Library, arguments: &Arguments, mut function: Function) -> TokenStream {
+    lose_expectations(&mut function);
     let place = function.name.span();
     // The place of the fixture is what a failure reports.
     let library = respanned(quote!(#library::__private::shared), place);
@@ -218,11 +219,7 @@ fn made_once(library: &Library, arguments: &Arguments, mut function: Function) -
     } else {
         quote_spanned!(place=> #maker.make_blocking(&#guard, &#library::key(#key), move || #output #body))
     };
-    function.body = block(&quote! {
-        match #under {
-            #guard => #made,
-        }
-    });
+    function.body = body_in_place_of(body, quote!(match #under { #guard => #made, }));
     verbatim(&function)
 }
 

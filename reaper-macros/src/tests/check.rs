@@ -53,6 +53,8 @@ fn a_doubt_is_an_error_and_neither_a_second_test_nor_none() {
         "#[unheard_of]\n#[with_reaper]\nfn a() {}",
         "#[with_reaper]\n#[unheard_of]\nfn a() {}",
         "#[cfg_attr(unix, test)]\n#[with_reaper]\nfn a() {}",
+        "#[with_reaper]\n#[cfg_attr(unix, tokio::test)]\nfn a() {}",
+        "#[with_reaper]\n#[apply(logged!)]\nfn a() {}",
         "tests! {\n#[with_reaper]\nfn a() {} }",
         "macro_rules! tests { () => {\n#[with_reaper]\nfn a() {} } }",
         "tests!(a, [\n#[with_reaper]\nfn a() {} ]);",
@@ -107,4 +109,45 @@ fn parameters_are_read_with_commas_and_arrows_inside_their_types() {
     let others = function.parameters.iter().filter(|parameter| matches!(parameter.role(), Role::Other));
     assert_eq!((function.parameters.len(), others.count()), (5, 4));
     assert!(matches!(function.parameters[4].role(), Role::Guard));
+}
+
+#[test]
+fn a_parameter_is_no_receiver_while_its_type_is_being_written() {
+    for code in ["#[with_reaper]\nfn a(reaper: ) {}", "#[with_reaper]\nfn a(reaper) {}"] {
+        let error = registration(code).expect_err(code);
+        assert!(
+            error.contains("`reaper: Reaper` is the guard") && !error.contains("self"),
+            "{code}: {error}"
+        );
+        let (function, _) = seen(code);
+        let plain = crate::expand::plain(&super::reaper(), &function).to_string();
+        let plain: String = plain.split_whitespace().collect();
+        assert!(plain.ends_with("fna(reaper:::reaper::Reaper){}"), "{plain}");
+    }
+}
+
+#[test]
+fn below_a_case_of_another_crate_it_would_guard_some_only() {
+    for code in [
+        "#[test_case(1)]\n#[with_reaper]\n#[test_case(2)]\nfn a(x: u8) {}",
+        "#[ntest::test_case(1)]\n#[ntest::test_case(2)]\n#[with_reaper]\nfn a(x: u8) {}",
+        "#[test_case::test_matrix([1, 2])]\n#[with_reaper]\nfn a(x: u8) {}",
+    ] {
+        let (_, place) = seen(code);
+        let error = outcome(&function("#[test] fn a_1() {}"), &place, TOKIO).expect_err(code);
+        assert!(error.contains("above all of them"), "{code}: {error}");
+    }
+}
+
+#[test]
+fn another_attribute_may_be_said_to_make_the_test() {
+    let arguments = Arguments { registered: true, ..Arguments::default() };
+    for code in [
+        "#[unheard_of]\n#[with_reaper]\nfn a() {}",
+        "#[with_reaper]\n#[unheard_of]\nfn a(x: u8) {}",
+        "tests! {\n#[with_reaper]\nfn a() {} }",
+    ] {
+        let (function, place) = seen(code);
+        assert_eq!(check(&arguments, &function, &place, TOKIO).ok(), Some(Registration::Below), "{code}");
+    }
 }

@@ -3,12 +3,12 @@
 use super::{pretty, reaper};
 use crate::compiler::Compiler;
 use crate::members;
-use crate::parse::Item;
+use crate::parse::{Arguments, Item};
 
 fn guarded(code: &str) -> String {
     let code = format!("mod tests {{ {code} }}");
     let Ok(Item::Module(module)) = syn::parse_str(&code) else { panic!("a module: {code}") };
-    members::guarded(&reaper(), &Compiler::default(), module).to_string()
+    members::guarded(&reaper(), &Arguments::default(), &Compiler::default(), module).to_string()
 }
 
 #[test]
@@ -89,7 +89,7 @@ fn properties_are_tests_too() {
         fn helper(a in 0..5) {}
     } }";
     let Ok(Item::Module(module)) = syn::parse_str(code) else { panic!("a module") };
-    let expanded = pretty(&members::guarded(&reaper(), &Compiler::default(), module));
+    let expanded = pretty(&members::guarded(&reaper(), &Arguments::default(), &Compiler::default(), module));
     let compact: String = expanded.split_whitespace().collect();
     assert!(compact.contains("#![proptest_config(ProptestConfig::with_cases(10))]"), "{expanded}");
     let head = "#[test]#[::reaper::__private::guard(crate=::reaper)]fnholds(ainany::<Result<u8,u8>>(),(b,c)inpair())";

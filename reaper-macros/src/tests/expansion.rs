@@ -235,7 +235,7 @@ fn every_test_of_a_module_is_guarded_and_nothing_else() {
             }
         }
     "#]]
-    .assert_eq(&pretty(&members::guarded(&reaper(), &Compiler::default(), module)));
+    .assert_eq(&pretty(&members::guarded(&reaper(), &Arguments::default(), &Compiler::default(), module)));
 }
 
 #[test]
@@ -264,6 +264,7 @@ fn a_mistaken_function_stays_without_being_a_test() {
             ::core::compile_error! {
                 "a test talks to the engine, which a `const fn` cannot: remove `const`"
             }
+            #[allow(unused)]
             #[cfg(unix)]
             const fn orders(port: u16) {}
         "#]],

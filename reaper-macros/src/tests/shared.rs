@@ -122,6 +122,7 @@ fn a_mistaken_function_stays() {
             ::core::compile_error! {
                 "the value is made once, whatever the others pass here: make it in the body, or have a value for each with a key that names it, `key = format!(\"database-{port}\")`"
             }
+            #[allow(unused)]
             fn database(port: u16) -> impl Sized {
                 port
             }

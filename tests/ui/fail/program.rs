@@ -1,0 +1,6 @@
+//! A program is no test.
+
+use reaper::with_reaper;
+
+#[with_reaper]
+fn main() {}
