@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
 mod attach;
+mod attributes;
 mod build;
 mod composed;
 mod containers;
