@@ -131,3 +131,27 @@ fn an_image_that_a_session_shares_outlives_the_process_that_started_it_and_goes_
     holder.kill();
     engine::until_gone(&package.session, GONE_WITHIN);
 }
+
+#[test]
+fn an_image_that_is_to_be_reused_is_refused_and_what_was_reused_by_hand_goes_with_the_session() {
+    let package = Package::new("testcontainers-0.28", "reuse");
+    let holder = package.start("extension", "holds");
+    let _ = package.run.until_recorded("holds");
+    let message = package.start("extension", "reuse_is_refused").fail();
+    assert!(message.contains("`image.start_shared(&reaper, \"name\")`"), "{message}");
+    assert!(message.contains("tests/extension.rs"), "{message}");
+    // Both that can return an error had, before the one that panics; and nothing was started.
+    let refused = package.run.records().iter().filter(|record| record.test == "refused").count();
+    assert_eq!(refused, 2, "{message}");
+    // The reaper alone.
+    assert_eq!(engine::containers(&package.session).len(), 1, "{message}");
+    for _ in 0..2 {
+        package.start("extension", "reused_by_hand").succeed();
+    }
+    let containers = package.containers("reused");
+    assert_eq!(containers.len(), 2, "{containers:?}");
+    assert!(containers.iter().all(|container| is_running(container)), "{containers:?}");
+    holder.kill();
+    engine::until_gone(&package.session, GONE_WITHIN);
+    assert!(containers.iter().all(|id| engine::inspect(&format!("/containers/{id}/json")).is_none()));
+}

@@ -44,6 +44,10 @@ pub(crate) fn is_ours(key: &str) -> bool {
 ///
 /// Iterate over `&Labels` for pairs of `&str`, or turn it into the map that bollard and testcontainers take.
 ///
+/// One of them says which process made a thing, so two processes have not the same: what is looked for by its labels
+/// (`with_reuse` of testcontainers) is not found by another process, which makes its own. What the processes of a
+/// session have in common is made by [`crate::Reaper::shared`], or by `start_shared` where it is testcontainers'.
+///
 /// ```no_run
 /// # use std::collections::HashMap;
 /// # fn main() -> reaper::Result<()> {

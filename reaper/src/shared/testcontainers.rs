@@ -2,8 +2,9 @@
 //!
 //! Labels alone need none of this: any release takes `with_labels(reaper.labels())`. A container of testcontainers is
 //! removed when it is dropped, so the one that is shared never is: it is forgotten once it is ready, and belongs to the
-//! session then. Rejected: its `ReuseDirective`, behind a feature that everybody would get, and by which every process
-//! asks the engine for all containers of these labels.
+//! session then. Rejected: its `ReuseDirective`, by which every process asks the engine for a container of just these
+//! labels, and makes one where there is none: one label is the process's own, and without it processes that ask at once
+//! would still make one each, or meet a name that is taken. Who asks for both is told of `start_shared`.
 
 use std::collections::BTreeMap;
 use std::error::Error as StdError;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use testcontainers::runners::AsyncRunner as _;
-use testcontainers::{ContainerRequest, Image, ImageExt as _};
+use testcontainers::{ContainerRequest, Image, ImageExt as _, ReuseDirective};
 
 use super::container::{SharedContainer, look_at, share};
 use crate::engine::{wait, work};
@@ -42,6 +43,13 @@ use crate::session::is_ours;
 /// ```
 pub trait WithReaper<I: Image>: Sized {
     /// The same with the labels of the session, for the sync runner and the async one.
+    ///
+    /// # Panics
+    ///
+    /// Where the request is to be reused (`with_reuse`): testcontainers looks for a container of the same labels, and one
+    /// of a session's is different in each process, so each would make its own. [`WithReaper::start_shared`] is what all
+    /// processes of a session share. (Asked for after this call, `with_reuse` is not seen.)
+    #[track_caller]
     fn with_reaper(self, reaper: &Reaper) -> ContainerRequest<I>;
 
     /// Starts a container that the whole session shares, unless it has one of this key already.
@@ -81,8 +89,13 @@ pub trait WithReaper<I: Image>: Sized {
 }
 
 impl<T: Into<ContainerRequest<I>>, I: Image> WithReaper<I> for T {
+    #[track_caller]
     fn with_reaper(self, reaper: &Reaper) -> ContainerRequest<I> {
-        self.with_labels(reaper.labels())
+        let request = self.into();
+        if let Some(problem) = asks_for_reuse(&request) {
+            panic!("{problem}");
+        }
+        request.with_labels(reaper.labels())
     }
 
     fn start_shared(
@@ -93,8 +106,32 @@ impl<T: Into<ContainerRequest<I>>, I: Image> WithReaper<I> for T {
     where
         I: 'static,
     {
-        start_shared(self.with_reaper(reaper), reaper.clone(), key.to_owned())
+        let request = self.into();
+        let problem = asks_for_reuse(&request);
+        let start = start_shared(request.with_labels(reaper.labels()), reaper.clone(), key.to_owned());
+        let key = key.to_owned();
+        async move {
+            match problem {
+                None => start.await,
+                Some(problem) => Err(Error::Engine {
+                    operation: format!("start the shared container {key:?}"),
+                    source: Arc::new(io::Error::other(problem)),
+                }),
+            }
+        }
     }
+}
+
+/// What is wrong with a request that testcontainers would reuse by its labels.
+fn asks_for_reuse<I: Image>(request: &ContainerRequest<I>) -> Option<String> {
+    let reuse = request.reuse();
+    (reuse != ReuseDirective::Never).then(|| {
+        format!(
+            "`with_reuse` ({reuse}) finds a container by its labels, of which a session's are different in each process, \
+             so each would make one: leave it out, and start what the session's processes share with \
+             `image.start_shared(&reaper, \"name\")`"
+        )
+    })
 }
 
 async fn start_shared<I: Image + 'static>(
