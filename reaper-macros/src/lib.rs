@@ -23,7 +23,7 @@ use compiler::Compiler;
 use library::Library;
 use parse::{Arguments, Item};
 
-/// Guards a test, or every test of a module: what it creates with the guard's labels does not outlive the run.
+#[expect(missing_docs, reason = "its page is where it is re-exported: the examples need the library")]
 #[proc_macro_attribute]
 pub fn with_reaper(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let untouched = proc_macro2::TokenStream::from(item.clone());
@@ -49,23 +49,7 @@ pub fn with_reaper(arguments: TokenStream, item: TokenStream) -> TokenStream {
     expanded.into()
 }
 
-/// Makes what a function returns once for the whole session, and gives it to all who call the function.
-///
-/// The first process of the session that calls it runs the body; all others, and all later calls, get what that
-/// returned, by way of JSON: the type has to be serde's `Serialize` and `DeserializeOwned`. As `Reaper::shared`
-/// does, on which it sits; that says what happens when the body fails or is killed.
-///
-/// - Sync or async, under any runtime; with rstest's `#[fixture]` above or below, or without.
-/// - A parameter `Reaper` or `&Reaper` is the guard under which the value is made. Without one it is the one that
-///   the test holds, or one that is acquired and held until the test's thread ends.
-/// - What is shared of a `Result` is the value in it. The body's own error is for the one who ran it; for what
-///   else can go wrong the error type has to be `From<reaper::Error>`, as `anyhow::Error` and `Box<dyn Error>`
-///   are. A function that returns no result panics then.
-/// - The key is the module path and the name of the function, so a function in `tests/common` is one for each test
-///   binary. `#[shared(key = "database")]` gives another, to have one for all of them.
-/// - Other parameters have to be named in the key, which is any expression for a text:
-///   `#[shared(key = format!("database-{name}"))]`. Whatever else they were, it would be that of the first caller.
-/// - `crate = path::to::reaper`, where the library is not at `::reaper`.
+#[expect(missing_docs, reason = "as above")]
 #[proc_macro_attribute]
 pub fn shared(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let compiler = Compiler::running();
@@ -102,6 +86,6 @@ fn place(span: proc_macro::Span, compiler: &Compiler) -> Place {
         return if span.file().starts_with('<') { unseen } else { Place::Unregistered };
     };
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    let compiled = span.source_text().unwrap_or_default();
-    source::surroundings(&text, span.line(), span.column(), &compiled).map_or(unseen, Place::Known)
+    let written = span.source_text().unwrap_or_default();
+    source::surroundings(&text, span.line(), span.column(), &written).map_or(unseen, Place::Known)
 }

@@ -38,18 +38,20 @@ pub(crate) enum Member {
         name: Ident,
         tokens: TokenStream,
     },
-    /// `name! { … }`
-    Call {
-        attributes: Vec<Attribute>,
-        name: Path,
-        definition: Option<Ident>,
-        content: Group,
-    },
+    Call(Call),
     /// Anything else, copied as it is.
     Other {
         attributes: Vec<Attribute>,
         tokens: TokenStream,
     },
+}
+
+/// `name! { … }`, or `macro_rules! name { … }`.
+pub(crate) struct Call {
+    attributes: Vec<Attribute>,
+    name: Path,
+    defined: Option<Ident>,
+    content: Group,
 }
 
 /// Macros that are called among items and make no test.
@@ -121,11 +123,11 @@ impl Parse for Member {
         if let Some(name) = called_macro(input) {
             input.call(Path::parse_mod_style)?;
             input.parse::<Token![!]>()?;
-            let definition = input.call(Ident::parse_any).ok();
+            let defined = input.call(Ident::parse_any).ok();
             let TokenTree::Group(content) = input.parse()? else {
                 return Err(input.error("expected what the macro is called with"));
             };
-            return Ok(Self::Call { attributes, name, definition, content });
+            return Ok(Self::Call(Call { attributes, name, defined, content }));
         }
         Ok(Self::Other { attributes, tokens: other(input)? })
     }
@@ -225,9 +227,7 @@ impl Walk<'_> {
                 self.ask_about_attributes("this module", false, &inner.attributes);
                 self.module(&library.one_module_in(self.compiler), inner)
             }
-            Member::Call { attributes, name, definition, content } => {
-                self.call(library, attributes, name, definition, content)
-            }
+            Member::Call(call) => self.call(library, &call),
             Member::File { ref name, .. } => {
                 let message = format!(
                     "the tests of `{name}` are in another file, where they are not seen and would go unguarded: put \
@@ -268,38 +268,26 @@ impl Walk<'_> {
         }
     }
 
-    fn call(
-        &mut self,
-        library: &Library,
-        attributes: Vec<Attribute>,
-        name: Path,
-        definition: Option<Ident>,
-        arguments: Group,
-    ) -> TokenStream {
-        let last = name.segments.last().map(|last| last.ident.to_string()).unwrap_or_default();
-        let unchanged = Member::Call { attributes: attributes.clone(), name, definition, content: arguments };
-        let Member::Call { name, definition, content: arguments, .. } = &unchanged else { unreachable!() };
-        if definition.is_some() || WITHOUT_TESTS.contains(&last.as_str()) {
-            return unchanged.into_token_stream();
+    fn call(&mut self, library: &Library, call: &Call) -> TokenStream {
+        let Call { attributes, name, defined, content: inside } = call;
+        let Some(last) = name.segments.last().map(|last| &last.ident) else { return call.to_token_stream() };
+        if defined.is_some() || WITHOUT_TESTS.iter().any(|known| last == known) {
+            return call.to_token_stream();
         }
         if last == "proptest"
-            && let Ok((inner, members)) = content.parse2(arguments.stream())
+            && let Ok((inner, members)) = content.parse2(inside.stream())
         {
             let members = members.into_iter().map(|member| self.property(library, member));
-            let mut guarded = Group::new(arguments.delimiter(), quote!(#(#inner)* #(#members)*));
-            guarded.set_span(arguments.span());
+            let mut guarded = Group::new(inside.delimiter(), quote!(#(#inner)* #(#members)*));
+            guarded.set_span(inside.span());
             return quote!(#(#attributes)* #name! #guarded);
         }
         let message = format!(
             "cannot tell whether `{last}!` makes tests, which would go unguarded: put `#[with_reaper(skip)]` above it, \
-             and if it makes some `#[with_reaper]` on \
-             them where they are written"
+             and if it makes some `#[with_reaper]` on them where they are written"
         );
-        self.mistakes.add(
-            name.segments.last().map_or_else(proc_macro2::Span::call_site, |it| it.ident.span()),
-            message,
-        );
-        unchanged.into_token_stream()
+        self.mistakes.add(last.span(), message);
+        call.to_token_stream()
     }
 
     /// A function of `proptest!`, whose parameters are that macro's to read.
@@ -347,9 +335,8 @@ impl Member {
         match self {
             Self::Function(function) => &mut function.attributes,
             Self::Module(module) => &mut module.attributes,
-            Self::File { attributes, .. }
-            | Self::Call { attributes, .. }
-            | Self::Other { attributes, .. } => attributes,
+            Self::Call(call) => &mut call.attributes,
+            Self::File { attributes, .. } | Self::Other { attributes, .. } => attributes,
         }
     }
 }
@@ -361,12 +348,17 @@ impl ToTokens for Member {
             Self::Module(Module { attributes, head, inner_attributes, members }) => {
                 quote!(#(#attributes)* #head { #(#inner_attributes)* #(#members)* })
             }
-            Self::Call { attributes, name, definition, content } => {
-                quote!(#(#attributes)* #name! #definition #content)
-            }
+            Self::Call(call) => call.to_token_stream(),
             Self::File { attributes, tokens, .. } | Self::Other { attributes, tokens } => {
                 quote!(#(#attributes)* #tokens)
             }
         });
+    }
+}
+
+impl ToTokens for Call {
+    fn to_tokens(&self, tokens: &mut TokenStream) {
+        let Self { attributes, name, defined, content } = self;
+        tokens.extend(quote!(#(#attributes)* #name! #defined #content));
     }
 }

@@ -212,10 +212,9 @@ impl Parameter {
     /// another name, or of one with arguments, or of a list.
     fn is_anothers(&self) -> bool {
         self.attributes.iter().any(|attribute| {
-            let fixture = || attribute.parse_args::<Path>().ok();
+            let is_ours = |path: Path| path.segments.last().is_some_and(|last| last.ident == "reaper");
             match attribute.path().get_ident().map(ToString::to_string).as_deref() {
-                Some("from") => !fixture()
-                    .is_some_and(|path| path.segments.last().is_some_and(|last| last.ident == "reaper")),
+                Some("from") => attribute.parse_args().is_ok_and(|fixture| !is_ours(fixture)),
                 Some("with" | "case" | "values" | "files") => true,
                 _ => false,
             }

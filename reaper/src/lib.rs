@@ -203,6 +203,8 @@
 //! [diagnosis](https://docs.rs/test-reaper/latest/reaper/diagnosis) of it, and [being a
 //! runner](https://docs.rs/test-reaper/latest/reaper/runner).
 
+#![expect(clippy::test_attr_in_doctest, reason = "the page of `#[with_reaper]` is about tests")]
+
 mod acquire;
 mod engine;
 mod error;
@@ -237,7 +239,10 @@ pub use crate::test::current;
 pub use crate::test::fixtures;
 #[cfg(feature = "cli")]
 pub use crate::tools::{diagnosis, runner};
-pub use reaper_macros::{shared, with_reaper};
+#[doc = include_str!("../docs/shared.md")]
+pub use reaper_macros::shared;
+#[doc = include_str!("../docs/with_reaper.md")]
+pub use reaper_macros::with_reaper;
 
 /// What the macros' expansion calls; not for anybody else, and free to change.
 #[doc(hidden)]
