@@ -76,6 +76,7 @@ pub struct Own<'a, T>(Foreign<'a, T>);
 
 impl<T: Termination> Own<'_, T> {
     /// Takes note of not knowing.
+    #[expect(clippy::unused_self, reason = "a method, to be found behind those before it")]
     pub fn note(&self) {
         note(false);
     }
@@ -114,6 +115,7 @@ pub struct Unknown;
 
 impl Unknown {
     /// Takes note of not knowing.
+    #[expect(clippy::unused_self, reason = "a method, to be found behind those before it")]
     pub fn note(&self) {
         note(false);
     }
