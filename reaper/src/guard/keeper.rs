@@ -152,11 +152,15 @@ mod unix {
         platform::keep_alive(&(&stream).into())?;
         ready()?;
         let has_ended = platform::until_either_ends(task.runner, &task.started, &stream);
-        if let Some(wait) = task.wait.as_deref().filter(|_| has_ended) {
+        if !has_ended {
+            return Ok(());
+        }
+        if let Some(wait) = task.wait.as_deref() {
             // A reaper that does not take it waits as long as it usually does.
             let _ = Way::end_run(&stream, wait);
         }
-        // Where somebody is still there it stays, and a later session removes it.
+        // Where somebody is still there it stays, and a later session removes it. Where the reaper was lost while the runner
+        // lives, the next one is told what is in it.
         let _ = task.lock.parent().map(|folder| folder::remove(folder, &task.session));
         Ok(())
     }
