@@ -371,10 +371,9 @@ fn podman_is_asked_where_its_socket_is_before_it_makes_a_folder_elsewhere() {
     let run = Run::new();
     let podman = || {
         Proxy::new(|request| {
+            let path = format!("unix://{}", engine::SOCKET);
             if request.is("GET", "/libpod/info") {
-                Decision::Answer(
-                    json!({"host": {"remoteSocket": {"path": format!("unix://{}", engine::SOCKET)}}}),
-                )
+                Decision::Answer(json!({"host": {"remoteSocket": {"path": path}}}))
             } else {
                 Decision::Pass
             }

@@ -2,13 +2,11 @@
 
 use reaper_tests::engine::Engine;
 use reaper_tests::process::Process;
-use reaper_tests::scene::{Scene, act};
+use reaper_tests::scene::{Scene, WITHIN, act};
 use reaper_tests::suite::{Run, keepers, spawn, text, until_no_keeper};
 use reaper_tests::world::{self, Leftovers};
 use reaper_tests::{engine, until};
 use serde_json::json;
-
-use reaper_tests::scene::WITHIN;
 
 /// A volume that only the filter of the test `registers` names.
 fn registered(session: &str) -> (String, Leftovers) {
@@ -75,7 +73,8 @@ fn a_test_that_comes_after_the_reaper_was_lost_tells_the_next_one_of_those_befor
     });
     let (path, _left) = registered(&named.session);
     until("the test has ended", WITHIN, || {
-        if !std::path::Path::new("/proc").join(&named.pid).exists() { Ok(()) } else { Err(named.pid.clone()) }
+        let there = std::path::Path::new("/proc").join(&named.pid).exists();
+        if there { Err(named.pid.clone()) } else { Ok(()) }
     });
     act("DELETE", &named.reaper, "?force=1");
     until_no_keeper(&named.session);
