@@ -70,12 +70,18 @@ fn a_live_session_an_orphan_and_another_clients_are_told_apart() {
 fn a_session_that_is_held_has_its_runner_and_a_reaper() {
     let run = Run::unbuilt();
     let name = unique("ls-held");
-    let process = Process::start(&mut reaper(&run, &["run", "--session", &name, "--", "sleep", "120"]));
+    let held = run.file("held");
+    let script = format!("touch '{}'; exec sleep 120", held.display());
+    let process = Process::start(&mut reaper(&run, &["run", "--session", &name, "--", "sh", "-c", &script]));
     let list = || listed(&succeeded(&reaper(&run, &["ls", "--json"]).output().unwrap()), &name);
-    let found = until("the session is held", GONE_WITHIN, || match list() {
-        found if found["reaper"] == "running" => Ok(found),
-        found => Err(found.to_string()),
-    });
+    // The command is started once the reaper has acknowledged; that its container runs is not enough.
+    until(
+        "the session is held",
+        GONE_WITHIN,
+        || if held.exists() { Ok(()) } else { Err(list().to_string()) },
+    );
+    let found = list();
+    assert_eq!(found["reaper"], "running", "{found:#}");
     assert_eq!(
         (&found["runner"], &found["runner_pid"]),
         (&"alive".into(), &process.id().into()),
