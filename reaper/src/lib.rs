@@ -169,7 +169,8 @@
 //! - The test is killed: the operating system closes its connection, which is all the reaper waits for.
 //! - Something cannot be removed: the reaper's log says what and why.
 //! - A test fails and what it created has to be looked at: `REAPER_KEEP=on-failure` keeps it. The end of a test under
-//!   [`with_reaper`] counts, a panic or an error that it returns; by hand, a panic while the guard is held. What was
+//!   [`with_reaper`] counts, a panic other than the expected one or what it returns: an error, a failing `ExitCode`, and any
+//!   `Termination` of its own, since that tells the harness alone. By hand, a panic while the guard is held. What was
 //!   killed has failed. Where tests share a process, they share its fate.
 //! - Everything has to be gone at once: [`Reaper::reap_now`].
 //!

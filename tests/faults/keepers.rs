@@ -46,8 +46,15 @@ fn run(scene: &Scene, variables: &[(&str, &str)], line: &str) -> (Runner, Record
 
 /// No keeper is there, which is said once with the reason, and the session lasts all the same.
 #[track_caller]
-fn lasts_without_a_keeper(scene: Scene, variables: &[(&str, &str)], line: &str, why: &[&str]) {
+fn lasts_without_a_keeper(
+    scene: Scene,
+    variables: &[(&str, &str)],
+    line: &str,
+    why: &[&str],
+    look: impl FnOnce(),
+) {
     let (runner, test) = run(&scene, variables, line);
+    look();
     lasts(&test);
     assert_eq!(keepers(&test.session), Vec::<String>::new());
     let errors = errors(&scene);
@@ -66,7 +73,7 @@ fn lasts_without_a_keeper(scene: Scene, variables: &[(&str, &str)], line: &str, 
 fn a_session_whose_keeper_has_nowhere_to_put_its_lock_lasts_as_long_as_usual() {
     let scene = Scene::new("no-temporary-folder");
     let nowhere = scene.run.file("nowhere").display().to_string();
-    lasts_without_a_keeper(scene, &[("TMPDIR", &nowhere)], "\"$test\"", &[&nowhere, "No such file"]);
+    lasts_without_a_keeper(scene, &[("TMPDIR", &nowhere)], "\"$test\"", &[&nowhere, "No such file"], || {});
 }
 
 /// What runs is the loader, so that running it again would not be the test.
@@ -79,7 +86,24 @@ fn a_session_of_a_program_that_was_started_through_a_loader_lasts_as_long_as_usu
     let loader = libraries.split_whitespace().find(|word| word.starts_with('/') && word.contains("/ld-"));
     let line = format!("'{}' \"$test\"", loader.expect("a loader"));
     let test = Path::new(binary.get_program()).file_name().expect("a file").to_string_lossy();
-    lasts_without_a_keeper(scene, &[], &line, &["the process runs /", "this code is in", &test]);
+    lasts_without_a_keeper(scene, &[], &line, &["the process runs /", "this code is in", &test], || {});
+}
+
+/// The program is another's, and to run it again would run its `main`.
+#[test]
+fn a_program_that_has_loaded_a_library_with_a_guard_is_not_run_twice() {
+    let scene = Scene::new("loaded");
+    let host = scene.run.binary("host");
+    let host = Path::new(host.get_program());
+    let library = host.with_file_name("libloaded.so");
+    let mains = scene.run.file("mains");
+    let line = format!("'{}' '{}'", host.display(), library.display());
+    let why = ["the process runs /", "this code is in", "libloaded"];
+    let variables = [("SUITE_MAINS", mains.to_str().expect("a path"))];
+    lasts_without_a_keeper(scene, &variables, &line, &why, || {
+        let ran = std::fs::read_to_string(&mains).unwrap();
+        assert_eq!(ran.lines().count(), 1, "{ran}");
+    });
 }
 
 /// As when somebody builds while the tests run; a program that never had a name is run in the same way.
