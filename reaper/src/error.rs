@@ -278,6 +278,13 @@ impl Error {
     }
 }
 
+/// The end of a thread of ours that panicked, with what the panic said.
+pub(crate) fn panicked(payload: &(dyn std::any::Any + Send)) -> std::io::Error {
+    let text = payload.downcast_ref::<&str>().copied();
+    let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    std::io::Error::other(format!("it panicked: {}", text.unwrap_or("without a word")))
+}
+
 /// An endpoint that was tried, and why it was not the one.
 #[derive(Debug, Clone)]
 #[non_exhaustive]

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 
 use super::image::Image;
 use super::proof::Expected;
@@ -65,7 +65,7 @@ pub(crate) async fn acquire<E: Engine>(
 ) -> Result<Acquired<E::Stream>> {
     let allowed = plan.config.acquire_timeout;
     let mut search = Search::new(engine, plan, filters);
-    let outcome = timeout_at(Instant::now() + allowed, search.run()).await;
+    let outcome = timeout(allowed, search.run()).await;
     match outcome {
         Ok(Ok(acquired)) => Ok(acquired),
         Ok(Err(error)) => {

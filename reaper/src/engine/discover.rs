@@ -12,6 +12,9 @@ use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
+#[cfg(unix)]
+use socket2::{Domain, SockAddr, Socket, Type};
+
 use crate::error::{Attempt, Error, Result};
 use crate::settings::{self, Config, Found};
 
@@ -151,7 +154,18 @@ fn parse(found: &Found) -> Result<Place> {
 fn probe(place: &Place) -> io::Result<()> {
     match place {
         #[cfg(unix)]
-        Place::Socket(path) => std::os::unix::net::UnixStream::connect(path).map(drop),
+        Place::Socket(path) => {
+            let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+            // Bounds the connecting, too: where the listener's queue is full it would wait for ever.
+            socket.set_write_timeout(Some(CONNECT_TIMEOUT))?;
+            socket.connect(&SockAddr::unix(path)?).map_err(|error| match error.kind() {
+                io::ErrorKind::WouldBlock => io::Error::new(
+                    io::ErrorKind::TimedOut,
+                    format!("nobody took the connection within {CONNECT_TIMEOUT:?}"),
+                ),
+                _ => error,
+            })
+        }
         #[cfg(not(unix))]
         Place::Socket(_) => Err(io::Error::other("Unix sockets are not to be had on this platform")),
         Place::Tcp(address) => {

@@ -5,15 +5,18 @@
 //! whoever asked is only told. Rejected: doing it on the thread that holds the connection to the reaper, which has
 //! to notice the end of its stream while a service takes its minute to be ready.
 
+use std::any::Any;
 use std::future::Future;
+use std::panic::AssertUnwindSafe;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 
+use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, panicked};
 
 /// Does the work elsewhere; it ends where it stands when the returned future is dropped.
 pub(crate) async fn work<T, F>(work: impl FnOnce() -> F + Send + 'static) -> Result<T>
@@ -28,14 +31,18 @@ where
             Err(error) => return drop(answer.send(Err(failed(error)))),
         };
         runtime.block_on(async move {
+            let work = AssertUnwindSafe(async { work().await }).catch_unwind();
             tokio::select! {
-                outcome = work() => drop(answer.send(outcome)),
+                outcome = work => {
+                    let panicked = |payload: Box<dyn Any + Send>| Err(failed(panicked(&*payload)));
+                    drop(answer.send(outcome.unwrap_or_else(panicked)));
+                }
                 () = answer.closed() => {}
             }
         });
     };
     thread::Builder::new().name("reaper-worker".into()).spawn(work).map_err(failed)?;
-    answered.await.unwrap_or_else(|_| Err(failed(std::io::Error::other("it panicked; please report this"))))
+    answered.await.unwrap_or_else(|_| Err(failed(std::io::Error::other("it ended without an answer"))))
 }
 
 /// Waits for a future that other threads complete; needs no runtime, and may be called inside of one.
@@ -100,6 +107,7 @@ mod tests {
     #[test]
     fn a_panic_is_an_error() {
         let panicking = || async { panic!("on purpose") };
-        assert!(matches!(wait(work::<(), _>(panicking)), Err(Error::Worker { .. })));
+        let report = wait(work::<(), _>(panicking)).unwrap_err().report();
+        assert!(report.contains("it panicked: on purpose"), "{report}");
     }
 }

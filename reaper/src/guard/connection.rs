@@ -6,9 +6,11 @@
 
 use std::io;
 use std::net::Shutdown;
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use socket2::{SockRef, Socket};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::UnboundedSender;
@@ -17,7 +19,7 @@ use super::filters::SessionFilters;
 use super::outcome;
 use crate::acquire::{Acquired, Way, encode};
 use crate::engine::Endpoint;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, panicked};
 use crate::removal::Reaped;
 use crate::session::{Filter, KEEP};
 
@@ -50,6 +52,8 @@ pub(super) struct Line {
     pub(super) way: Way,
     /// No handle is left, so an end of the stream is no loss.
     pub(super) released: bool,
+    /// Why the thread is not there any more, where it should be.
+    pub(super) ended: Option<Error>,
 }
 
 impl Line {
@@ -62,7 +66,7 @@ impl Line {
         })?;
         let (expected, generation) = acquired.greeted.clone().unzip();
         let (container, way) = (acquired.container.clone(), Way { address, expected });
-        Ok(Self { container, generation, socket, way, released: false })
+        Ok(Self { container, generation, socket, way, released: false, ended: None })
     }
 
     /// What stands or falls with this reaper is told apart by this: the container, and how often it has removed things.
@@ -106,7 +110,7 @@ impl Connection {
     pub(crate) fn also(&self, filter: Filter) -> Result<()> {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         self.ask(Request::Also(filter, Box::new(move |outcome| drop(answer.send(outcome)))))?;
-        answered.recv().map_err(|_| ended())?
+        answered.recv().map_err(|_| self.ended())?
     }
 
     /// Tells the reaper that the run is over; returns when it knows, or has no word for it.
@@ -134,7 +138,15 @@ impl Connection {
     }
 
     fn ask(&self, request: Request) -> Result<()> {
-        self.requests.send(request).map_err(|_| ended())
+        self.requests.send(request).map_err(|_| self.ended())
+    }
+
+    fn ended(&self) -> Error {
+        let unknown = || {
+            let source = Arc::new(io::Error::from(io::ErrorKind::BrokenPipe));
+            Error::Engine { operation: "reach the thread that holds the connection".into(), source }
+        };
+        Error::Lost { source: Arc::new(lock(&self.line).ended.clone().unwrap_or_else(unknown)) }
     }
 
     /// Has what was created over this connection removed with the session after all.
@@ -152,22 +164,29 @@ impl Drop for Connection {
     /// Closes the stream here and not on the thread, which may have to wait for a processor while the
     /// test that dropped the guard goes on.
     fn drop(&mut self) {
-        if let Some(filter) = self.passing.as_ref().filter(|_| outcome::all_passed())
-            && let Err(error) = self.release(filter)
-        {
-            tracing::warn!(%filter, %error, "what passing tests created stays, too");
-        }
+        let passing = self.passing.as_ref().filter(|_| outcome::all_passed());
+        let released = passing.map(|filter| (filter, self.release(filter)));
         let mut line = lock(&self.line);
         line.released = true;
         // Fails only where the other end was faster.
         let _ = line.socket.shutdown(Shutdown::Both);
+        drop(line);
+        // Last of all, since a subscriber is somebody else's code.
+        if let Some((filter, Err(error))) = released {
+            tracing::warn!(%filter, %error, "what passing tests created stays, too");
+        }
     }
 }
 
-fn ended() -> Error {
-    let source = Arc::new(io::Error::from(io::ErrorKind::BrokenPipe));
-    let operation = "reach the thread that holds the connection".into();
-    Error::Lost { source: Arc::new(Error::Engine { operation, source }) }
+/// Does what somebody asked for, and tells him, also of a panic.
+pub(super) async fn told<T>(work: impl Future<Output = Result<T>>, answer: Answer<T>) {
+    match AssertUnwindSafe(work).catch_unwind().await {
+        Ok(outcome) => answer(outcome),
+        Err(payload) => {
+            answer(Err(Error::Thread { source: Arc::new(panicked(&*payload)) }));
+            resume_unwind(payload);
+        }
+    }
 }
 
 /// A panic elsewhere leaves these values whole: each is replaced in one piece.

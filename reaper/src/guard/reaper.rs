@@ -132,7 +132,7 @@ impl Reaper {
         let Some(connection) = &self.connection else { return Ok(Reaped::default()) };
         let (sender, receiver) = mpsc::sync_channel(1);
         connection.reap(self.forget_then(move |outcome| drop(sender.send(outcome))))?;
-        receiver.recv().unwrap_or_else(|_| Err(panicked()))
+        receiver.recv().unwrap_or_else(|_| Err(unanswered()))
     }
 
     /// The same as [`Reaper::reap_now`], to be awaited; under any async runtime.
@@ -144,7 +144,7 @@ impl Reaper {
         let Some(connection) = &self.connection else { return Ok(Reaped::default()) };
         let (sender, receiver) = tokio::sync::oneshot::channel();
         connection.reap(self.forget_then(move |outcome| drop(sender.send(outcome))))?;
-        receiver.await.unwrap_or_else(|_| Err(panicked()))
+        receiver.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
     /// Tells the reaper that the session's run is over, so that it need not wait for another client.
@@ -273,8 +273,8 @@ impl Builder {
     pub fn acquire(self) -> Result<Reaper> {
         let (sender, receiver) = mpsc::sync_channel(1);
         self.request(Box::new(move |outcome| drop(sender.send(outcome))))?;
-        // The waiter is called exactly once; should its thread have panicked, that is what ended.
-        receiver.recv().unwrap_or_else(|_| Err(panicked()))
+        // The waiter is called exactly once, unless another's panics before.
+        receiver.recv().unwrap_or_else(|_| Err(unanswered()))
     }
 
     /// Finds or creates the reaper with these settings. See [`Reaper::acquire_async`].
@@ -285,7 +285,7 @@ impl Builder {
     pub async fn acquire_async(self) -> Result<Reaper> {
         let (sender, receiver) = tokio::sync::oneshot::channel();
         self.request(Box::new(move |outcome| drop(sender.send(outcome))))?;
-        receiver.await.unwrap_or_else(|_| Err(panicked()))
+        receiver.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
     fn request(self, answer: Box<dyn FnOnce(Result<Reaper>) + Send>) -> Result<()> {
@@ -336,7 +336,7 @@ fn warn_disabled() {
     });
 }
 
-fn panicked() -> crate::Error {
-    let source = Arc::new(std::io::Error::other("it panicked; please report this"));
+fn unanswered() -> crate::Error {
+    let source = Arc::new(std::io::Error::other("it ended without an answer"));
     crate::Error::Thread { source }
 }

@@ -8,17 +8,20 @@
 use std::cell::OnceCell;
 #[cfg(unix)]
 use std::io::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(unix)]
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
+use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, timeout};
 
-use super::connection::{Connection, Line, Request, lock};
+use super::connection::{Connection, Line, Request, lock, told};
 use super::filters::SessionFilters;
 #[cfg(unix)]
 use super::leave;
@@ -27,11 +30,17 @@ use super::slots;
 use crate::acquire::count_clients;
 use crate::acquire::{Acquired, Plan, WireError, acquire, register};
 use crate::engine::{BollardEngine, Endpoint, Place, discover, likely};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, panicked};
 use crate::platform::random;
 use crate::removal::{Orphans, Reaped, Spared, look, reap};
 use crate::session::{Filter, KEEP, Owner, SessionId};
 use crate::settings::{Config, Keep};
+
+/// For an answer of the reaper's. A reaper that takes longer is paused, gone, or on a machine with a very full day.
+const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
+
+/// For the look for orphans, which the first test of a session waits for.
+const ORPHANS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Begins an attempt for all who wait in the session's slot.
 pub(super) fn start(session: SessionId, config: Config) {
@@ -42,8 +51,30 @@ pub(super) fn start(session: SessionId, config: Config) {
     }
 }
 
-/// The thread: acquires, hands out, and holds for as long as somebody has a handle.
+/// The thread. Whatever panics on it, a subscriber's code among it, is told to whoever waits: they would wait for ever.
 fn hold(session: SessionId, config: Config) {
+    let handed_out = OnceCell::new();
+    let work = || acquire_and_hold(session.clone(), config.clone(), &handed_out);
+    let Err(payload) = catch_unwind(AssertUnwindSafe(work)) else { return };
+    // Without a word to tracing, which may be what panicked.
+    let error = Error::Thread { source: Arc::new(panicked(&*payload)) };
+    match handed_out.get() {
+        None => slots::fail(session, config, &error),
+        Some(line) => {
+            let mut line = lock(line);
+            line.ended = Some(error.clone());
+            let released = line.released;
+            drop(line);
+            // Nobody misses it then, and the slot may hold somebody's new connection.
+            if !released {
+                slots::lose(session, error);
+            }
+        }
+    }
+}
+
+/// Acquires, hands out, and holds for as long as somebody has a handle.
+fn acquire_and_hold(session: SessionId, config: Config, handed_out: &OnceCell<Arc<Mutex<Line>>>) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -68,6 +99,8 @@ fn hold(session: SessionId, config: Config) {
         if supervisor.created {
             supervisor.leave_keeper();
         }
+        // Before it is done: who was not told yet is told when his waiter is dropped.
+        let _ = handed_out.set(Arc::clone(&supervisor.line));
         slots::hand_out(session, config, &connection);
         let engine = supervisor.plan.endpoint.place.clone();
         let orphans = std::mem::take(&mut supervisor.orphans);
@@ -148,6 +181,7 @@ impl Supervisor {
     }
 
     async fn at(session: &SessionId, config: Config, endpoint: Endpoint) -> Result<Self> {
+        let (began, allowed) = (Instant::now(), config.acquire_timeout);
         let engine = BollardEngine::new(&endpoint);
         let mut plan = Plan { session: session.clone(), config, endpoint, runner: OnceCell::new() };
         let filters = vec![plan.filter()];
@@ -165,7 +199,10 @@ impl Supervisor {
         let mut supervisor = Self { engine, plan, stream, created, filters, orphans, line };
         supervisor.tell_of_others(None).await;
         if created {
-            supervisor.look_for_orphans().await;
+            let within = ORPHANS_WITHIN.min(allowed.saturating_sub(began.elapsed()));
+            if timeout(within, supervisor.look_for_orphans()).await.is_err() {
+                tracing::warn!(%session, ?within, "not all of what ended sessions left was found");
+            }
         }
         Ok(supervisor)
     }
@@ -195,16 +232,16 @@ impl Supervisor {
     async fn tell_of_others(&mut self, lost: Option<&str>) {
         let (filters, reaper) = (self.session_filters(), lock(&self.line).mark());
         for filter in filters.untold(&reaper, lost) {
-            match register(&mut self.stream, &filter).await {
-                Ok(()) => {
+            match timeout(ACKNOWLEDGED_WITHIN, register(&mut self.stream, &filter)).await {
+                Ok(Ok(())) => {
                     filters.note(&reaper, std::slice::from_ref(&filter));
                     tracing::info!(session = %self.plan.session, %filter, "registered for a process before this one");
                 }
-                Err(WireError::Refused { answer }) => {
+                Ok(Err(WireError::Refused { answer })) => {
                     tracing::warn!(session = %self.plan.session, %filter, answer, "the reaper refused what others registered");
                 }
-                // The end of the stream is seen next, and then all of it is said to the next reaper.
-                Err(WireError::Broken(_) | WireError::Foreign { .. }) => return,
+                // The end of the stream, or an answer that comes late, is seen next: all of it is said again then.
+                Err(_) | Ok(Err(WireError::Broken(_) | WireError::Foreign { .. })) => return,
             }
         }
     }
@@ -214,12 +251,12 @@ impl Supervisor {
         loop {
             tokio::select! {
                 request = requested.recv() => match request {
-                    Some(Request::Also(filter, answer)) => answer(self.also(filter).await),
-                    Some(Request::Reap(answer)) => answer(self.reap().await),
+                    Some(Request::Also(filter, answer)) => told(self.also(filter), answer).await,
+                    Some(Request::Reap(answer)) => told(self.reap(), answer).await,
                     #[cfg(feature = "cli")]
-                    Some(Request::Others(answer)) => answer(Ok(self.others().await)),
+                    Some(Request::Others(answer)) => told(async { Ok(self.others().await) }, answer).await,
                     #[cfg(feature = "cli")]
-                    Some(Request::EndRun(answer)) => answer(self.end_run().await),
+                    Some(Request::EndRun(answer)) => told(self.end_run(), answer).await,
                     // The last handle is gone; dropping the stream is what the reaper waits for.
                     None => return,
                 },
@@ -241,22 +278,24 @@ impl Supervisor {
     async fn others(&mut self) -> Option<u32> {
         // Only whoever was greeted knows the word.
         lock(&self.line).way.expected.as_ref()?;
-        count_clients(&mut self.stream).await.ok()
+        timeout(ACKNOWLEDGED_WITHIN, count_clients(&mut self.stream)).await.ok()?.ok()
     }
 
     async fn also(&mut self, filter: Filter) -> Result<()> {
         // Before it is registered: a reaper that is made from then on is told of it, whatever becomes of this process.
         let reaper = lock(&self.line).mark();
         self.session_filters().note(&reaper, std::slice::from_ref(&filter));
-        match register(&mut self.stream, &filter).await {
-            Ok(()) => {
+        match timeout(ACKNOWLEDGED_WITHIN, register(&mut self.stream, &filter)).await {
+            Ok(Ok(())) => {
                 self.filters.push(filter);
                 Ok(())
             }
-            Err(WireError::Refused { answer }) => {
+            Ok(Err(WireError::Refused { answer })) => {
                 Err(Error::FilterRefused { filter: filter.to_string(), answer })
             }
-            Err(WireError::Broken(_) | WireError::Foreign { .. }) => {
+            // It says nothing: looking it up tells whether it is paused. An answer that comes after all is taken for
+            // the end of the stream, which leads to a new one.
+            Err(_) | Ok(Err(WireError::Broken(_) | WireError::Foreign { .. })) => {
                 self.filters.push(filter);
                 self.restore().await
             }

@@ -8,8 +8,10 @@
 //! it has to wait: neither a runtime nor its clock is asked for anything. Rejected: asking for the lock again
 //! and again until the deadline, which makes every waiter late by half of the interval.
 
+use std::any::Any;
 use std::fs::{File, TryLockError};
 use std::io::{Seek as _, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -18,7 +20,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::entry::{self, Entry, Guarded, Made};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, panicked};
 use crate::guard::Reaper;
 use crate::platform;
 use crate::session::folder::{self, SessionFolder, uninterrupted};
@@ -81,14 +83,14 @@ pub(super) async fn claim(reaper: &Reaper, key: &str) -> Result<Claim> {
 pub(super) async fn claim_unless(reaper: &Reaper, key: &str, worthless: Option<Made>) -> Result<Claim> {
     let (sender, receiver) = tokio::sync::oneshot::channel();
     let _asking = ask(reaper, key, worthless, move |outcome| drop(sender.send(outcome)))?;
-    receiver.await.unwrap_or_else(|_| Err(panicked(key)))
+    receiver.await.unwrap_or_else(|_| Err(unanswered(key)))
 }
 
 /// The same for a caller who can wait.
 pub(super) fn claim_blocking(reaper: &Reaper, key: &str) -> Result<Claim> {
     let (sender, receiver) = channel();
     let _asking = ask(reaper, key, None, move |outcome| drop(sender.send(outcome)))?;
-    receiver.recv().unwrap_or_else(|_| Err(panicked(key)))
+    receiver.recv().unwrap_or_else(|_| Err(unanswered(key)))
 }
 
 /// Starts the claim's thread, which calls `answer` once. A turn that nobody takes any more is dropped with it.
@@ -106,7 +108,10 @@ fn ask(
     let (events, received) = channel();
     let asking = Asking(events.clone());
     let work = move || {
-        let outcome = claimant.claim(&events, &received);
+        // What panics here, a subscriber's code among it, is told to whoever waits.
+        let claimed = catch_unwind(AssertUnwindSafe(|| claimant.claim(&events, &received)));
+        let failed = |payload: Box<dyn Any + Send>| Err(entry::failed(&claimant.key, panicked(&*payload)));
+        let outcome = claimed.unwrap_or_else(failed);
         // Before whoever waits goes on: his guard may have to be the last.
         drop(claimant);
         answer(outcome);
@@ -241,6 +246,6 @@ fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
-fn panicked(key: &str) -> Error {
-    entry::failed(key, std::io::Error::other("the thread that waits for it panicked; please report this"))
+fn unanswered(key: &str) -> Error {
+    entry::failed(key, std::io::Error::other("the thread that waits for it ended without an answer"))
 }
