@@ -6,6 +6,7 @@
 mod before_use;
 mod bystanders;
 mod ended_processes;
+mod ends;
 mod engine_answers;
 mod engines;
 mod foreign;
