@@ -70,6 +70,47 @@ pub enum Error {
         source: Cause,
     },
 
+    /// The engine refuses what a reaper needs, and would refuse it again: do what `advice` says.
+    #[error("failed to {operation} at {endpoint} ({origin}): {problem}\n{advice}")]
+    Refused {
+        /// What was asked of the engine, as it fits behind "failed to".
+        operation: String,
+        /// The engine's endpoint.
+        endpoint: String,
+        /// Who named the endpoint.
+        origin: String,
+        /// What the engine said.
+        problem: String,
+        /// What leads out.
+        advice: String,
+    },
+
+    /// The reaper ends as soon as it is started: its log says why.
+    #[error("the reaper container ends as soon as it is started, of the image {image}{}\n{advice}", log_lines(.log))]
+    Ended {
+        /// The image.
+        image: String,
+        /// The last lines of its log.
+        log: Vec<String>,
+        /// What leads out.
+        advice: String,
+    },
+
+    /// Another process of the session has failed a moment ago, as this one would: do what its report says.
+    #[error(
+        "{report}\n  found by process {process} of this session {ago:.1?} ago; tried again {again:.1?} from now"
+    )]
+    FoundBefore {
+        /// What the other process was told.
+        report: String,
+        /// The other process's id.
+        process: u32,
+        /// How long ago that was.
+        ago: Duration,
+        /// How long its report is kept from now on.
+        again: Duration,
+    },
+
     /// The reaper's image is not on the engine and could not be brought there.
     #[error("failed to provide the reaper's image {image}{}{IMAGE_HELP}", needed(.reason.as_deref()))]
     Image {

@@ -82,9 +82,15 @@ impl Proxy {
         Self { folder, seen }
     }
 
+    /// Where it is, as `DOCKER_HOST` says it.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("unix://{}", self.socket().display())
+    }
+
     /// Has a command take this for the engine; the reaper's container still gets the engine's own socket.
     pub fn serve<'a>(&self, command: &'a mut Command) -> &'a mut Command {
-        command.env("DOCKER_HOST", format!("unix://{}", self.socket().display()));
+        command.env("DOCKER_HOST", self.endpoint());
         command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", engine::SOCKET)
     }
 

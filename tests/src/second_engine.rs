@@ -41,6 +41,16 @@ impl SecondEngine {
         Self::start_with("--bridge none")
     }
 
+    /// An engine whose containers have other users than its host.
+    ///
+    /// # Panics
+    ///
+    /// As for [`SecondEngine::start`].
+    #[must_use]
+    pub fn start_with_mapped_users() -> Self {
+        Self::start_with("--userns-remap nobody:nogroup")
+    }
+
     fn start_with(options: &'static str) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let started = STARTED.fetch_add(1, Ordering::Relaxed);
@@ -48,6 +58,9 @@ impl SecondEngine {
         let machine = Machine::start(&programs::DOCKER);
         let engine = Engine::at(machine.folder().join("docker.sock"));
         let mut second = Self { machine, engine, number, options };
+        if options.contains("userns-remap") {
+            second.map_users();
+        }
         second.connect();
         second.start_daemon();
         second
@@ -108,6 +121,18 @@ impl SecondEngine {
         for direction in ["--sport", "--dport"] {
             self.machine
                 .run(&format!("iptables --insert FORWARD --protocol tcp {direction} {client} --jump DROP"));
+        }
+    }
+
+    /// Has `nobody` some users to give to containers; on the engine's host alone.
+    fn map_users(&mut self) {
+        let folder = self.machine.folder().display().to_string();
+        // The containers' root passes through it on his way to his files.
+        self.machine.run(&format!("chmod 711 {folder}"));
+        for file in ["subuid", "subgid"] {
+            self.machine.run(&format!(
+                "echo nobody:100000:65536 > {folder}/{file} && mount --bind {folder}/{file} /etc/{file}"
+            ));
         }
     }
 

@@ -1,6 +1,9 @@
 //! From a name to an acknowledged connection: looks the session's reaper up, or creates it. Knows the engine and the
 //! session.
 
+mod earlier;
+mod ending;
+mod hardening;
 // Each side uses one half.
 #[cfg_attr(not(test), expect(dead_code, reason = "the server's half"))]
 #[path = "../../ryuk/hello.rs"]
@@ -8,14 +11,18 @@ mod hello;
 mod image;
 #[cfg(test)]
 mod model;
+mod own_network;
+mod patience;
 mod proof;
 mod search;
+mod setbacks;
 mod spec;
 #[cfg(test)]
 mod tests;
 mod way;
 mod wire;
 
+pub(crate) use self::earlier::{found_before, leave};
 #[cfg(feature = "cli")]
 pub(crate) use self::image::Image;
 pub(crate) use self::search::{Acquired, acquire};

@@ -14,6 +14,15 @@
 //!            ended             remove
 //!            paused, foreign   error
 //! ```
+//!
+//! What did not work out is one of three things. What is known to pass is waited for until the deadline: a connection that
+//! fails, a 5xx to a look-up, a port that is taken, whatever another process does. What never passes ends the search at
+//! once, with what leads out: other answers of the 400s to a look-up, a creation or a start, what is no engine's answer, a
+//! paused or foreign container, an image that cannot be had, a program of another machine. What may be either is asked again
+//! until it is clear: a 500 to a creation or a start whose words are not known stays if they are the same four times within
+//! a second or more, and a reaper that ends by itself if the next one of this process ends with the same last words. Where
+//! the hardening is to blame, less of it is tried (see `hardening`). And whoever finds that another process of the session
+//! has been through it a moment ago ends with what that one was told (see `earlier`).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -22,16 +31,19 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, timeout};
 
+use super::earlier::found_before;
+use super::ending::Endings;
 use super::image::Image;
+use super::patience::Refusals;
 use super::proof::Expected;
 use super::spec::Plan;
 use super::wire::{self, WireError};
-use crate::engine::{Container, Engine, Published, Refusal, State};
+use crate::engine::{Concessions, Container, Engine, Published, Refusal, Said, State};
 use crate::error::{Attempt, Cause, Error, Result};
 use crate::session::{Filter, REAPER};
 
-const FIRST_DELAY: Duration = Duration::from_millis(50);
-const LONGEST_DELAY: Duration = Duration::from_secs(1);
+pub(super) const FIRST_DELAY: Duration = Duration::from_millis(50);
+pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
 /// How long to wait for each ACK at first; doubled each time it was not enough. A connection made while
 /// the engine still sets the port up can hang for a second, a new one then answers at once.
@@ -40,6 +52,9 @@ const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A container whose creator has not started it for this long has lost its creator.
 const CREATOR_GRACE: Duration = Duration::from_millis(500);
+
+/// For an engine to begin to tell what a container says.
+const HEARD_WITHIN: Duration = Duration::from_millis(500);
 
 /// For cleaning up and for the last log lines, once the deadline has passed.
 const AFTERMATH: Duration = Duration::from_secs(5);
@@ -76,15 +91,15 @@ pub(crate) async fn acquire<E: Engine>(
     }
 }
 
-struct Search<'a, E: Engine> {
-    engine: &'a E,
-    plan: &'a Plan,
+pub(super) struct Search<'a, E: Engine> {
+    pub(super) engine: &'a E,
+    pub(super) plan: &'a Plan,
     filters: &'a [Filter],
-    name: String,
-    image: Image,
+    pub(super) name: String,
+    pub(super) image: Image,
     /// Made because the engine has no usual one (Podman, Docker with `bridge` switched off).
-    own_network: Option<String>,
-    backoff: ExponentialBackoff,
+    pub(super) own_network: Option<String>,
+    pub(super) backoff: ExponentialBackoff,
     patience: Duration,
     /// A connection whose answer took too long, held open until the next is made: a slow reaper may have taken
     /// its filter meanwhile, and would begin to count its time if nobody were connected.
@@ -97,17 +112,23 @@ struct Search<'a, E: Engine> {
     /// There may be a container that nobody else will start.
     unfinished: bool,
     /// The id of the container that this process created.
-    created: Option<String>,
+    pub(super) created: Option<String>,
     /// The engine has answered once, so what fails from then on is worth another round.
     reached: bool,
     last: Option<Cause>,
+    pub(super) refusals: Refusals,
+    /// What the reaper says that this process created last, once it has ended.
+    pub(super) said: Option<Said>,
+    pub(super) endings: Endings,
+    /// What is left out of the hardening, as far as this process knows.
+    pub(super) concessions: Concessions,
 }
 
 type Registration<'a, S> = Pin<Box<dyn Future<Output = Result<(S, Option<u32>)>> + 'a>>;
 type Creation<'a> = Pin<Box<dyn Future<Output = Result<String, Refusal>> + 'a>>;
 
 /// What a round leads to.
-enum Round<S> {
+pub(super) enum Round<S> {
     Acquired(Acquired<S>),
     /// Something was done; look at once.
     Again,
@@ -138,6 +159,10 @@ impl<'a, E: Engine> Search<'a, E> {
             created: None,
             reached: plan.endpoint.probed,
             last: None,
+            refusals: Refusals::default(),
+            said: None,
+            endings: Endings::default(),
+            concessions: Concessions::default(),
         }
     }
 
@@ -149,7 +174,10 @@ impl<'a, E: Engine> Search<'a, E> {
                 Round::Later(cause) => {
                     tracing::debug!(container = self.name, %cause, "the reaper is not ready");
                     self.last = Some(cause);
-                    tokio::time::sleep(self.backoff.next().unwrap_or(LONGEST_DELAY)).await;
+                    if let Some(error) = found_before(&self.plan.memory) {
+                        return Err(error);
+                    }
+                    self.pause().await?;
                 }
             }
         }
@@ -158,6 +186,7 @@ impl<'a, E: Engine> Search<'a, E> {
     async fn round(&mut self) -> Result<Round<E::Stream>> {
         let found = match self.engine.inspect(&self.name).await {
             Ok(found) => found,
+            Err(error @ Error::Refused { .. }) => return Err(error),
             // Whoever chose the endpoint has others to try.
             Err(error) if !self.reached => return Err(self.nobody_there(&error)),
             Err(error) => return Ok(Round::Later(Arc::new(error))),
@@ -194,12 +223,16 @@ impl<'a, E: Engine> Search<'a, E> {
             ))));
         }
         let engine = self.engine;
+        self.concessions = self.concessions.and(self.plan.known_concessions());
         let container = self.plan.container(&self.image, self.own_network.as_deref());
+        let container = container.conceding(self.concessions);
         let asked = self.asked.insert(Box::pin(async move { engine.create(&container).await }));
         let answer = asked.await;
         match self.answered(answer) {
             Ok(id) => {
                 self.created = Some(id.clone());
+                // Not for long: a proxy may hand on no answer before it has an end.
+                self.said = timeout(HEARD_WITHIN, engine.attend(&id)).await.ok().flatten();
                 self.start(&id).await
             }
             Err(refusal) => self.mend(refusal).await,
@@ -217,7 +250,7 @@ impl<'a, E: Engine> Search<'a, E> {
         let Err(refusal) = self.engine.start(id).await else { return Ok(Round::Again) };
         // A container that would not start keeps the name from everybody.
         let removed = self.engine.remove(id).await;
-        self.created = None;
+        (self.created, self.said) = (None, None);
         self.unfinished = removed.is_err();
         self.mend(refusal).await
     }
@@ -233,7 +266,7 @@ impl<'a, E: Engine> Search<'a, E> {
                 }
                 // An image that a person chose and that cannot be had is not going to appear.
                 Err(error @ Error::Image { .. }) => Err(error),
-                Err(error) => Ok(Round::Later(Arc::new(error))),
+                Err(error) => self.missing(error),
             },
             Refusal::NoNetwork(error) if self.plan.config.network.is_some() => Err(error),
             Refusal::NoNetwork(error) if self.own_network.is_some() => {
@@ -244,43 +277,19 @@ impl<'a, E: Engine> Search<'a, E> {
             }
             Refusal::NoNetwork(_) => match self.provide_network().await {
                 Ok(()) => Ok(Round::Again),
-                Err(error) => Ok(Round::Later(Arc::new(error))),
+                Err(error) => self.missing(error),
             },
             Refusal::NoSocket(source) => {
                 let (socket, origin) = (self.plan.endpoint.socket.clone(), self.plan.origin_of_socket());
                 Err(Error::NoSocket { socket, origin, source })
             }
             Refusal::Passing(error) => Ok(Round::Later(Arc::new(error))),
-            Refusal::Final(error) => Err(error),
-        }
-    }
-
-    async fn provide_network(&mut self) -> Result<()> {
-        if self.own_network.is_none() {
-            let (name, labels) = (self.plan.network_name(), self.plan.network_labels());
-            self.own_network = Some(self.engine.create_network(&name, &labels).await?);
-        }
-        Ok(())
-    }
-
-    /// Makes room for a reaper with a network: one that has none cannot be reached, and never will be.
-    async fn replace_disconnected(&mut self, id: &str) -> Result<Round<E::Stream>> {
-        let is_ours = self.created.as_deref() == Some(id);
-        let had_network = self.own_network.is_some();
-        if is_ours || self.is_abandoned(id) {
-            // First the network, so that the name is free for no longer than it takes to create again.
-            if let Err(error) = self.provide_network().await {
-                return Ok(Round::Later(Arc::new(error)));
+            Refusal::Unclear(error) | Refusal::Final(error) if self.concede(&error.report()) => {
+                Ok(Round::Later(Arc::new(error)))
             }
-            if let Err(error) = self.engine.remove_disconnected(id).await {
-                return Ok(Round::Later(Arc::new(error)));
-            }
-            self.created = None;
-            if !(is_ours && had_network) {
-                return Ok(Round::Again);
-            }
+            Refusal::Unclear(error) if !self.refusals.stay(&error) => Ok(Round::Later(Arc::new(error))),
+            Refusal::Unclear(error) | Refusal::Final(error) => Err(error),
         }
-        Ok(Round::Later(cause(format!("the engine gave the reaper container {} no network", short(id)))))
     }
 
     /// Leaves a container to its creator for a moment, then starts it in the creator's place.
@@ -295,7 +304,7 @@ impl<'a, E: Engine> Search<'a, E> {
     }
 
     /// Whether a container has waited for its creator for longer than one that is alive would take.
-    fn is_abandoned(&mut self, id: &str) -> bool {
+    pub(super) fn is_abandoned(&mut self, id: &str) -> bool {
         match &self.waiting_for {
             Some((known, since)) if known == id => {
                 let abandoned = since.elapsed() >= CREATOR_GRACE;
@@ -320,7 +329,7 @@ impl<'a, E: Engine> Search<'a, E> {
 
     async fn connect(&mut self, container: Container) -> Result<Round<E::Stream>> {
         let expected = Expected::of(&container);
-        let Some(published) = container.published else {
+        let Some(published) = container.published.clone() else {
             return Ok(Round::Later(cause("the reaper's port is not published yet".into())));
         };
         let port = published.ports.any().unwrap_or_default();
@@ -333,7 +342,7 @@ impl<'a, E: Engine> Search<'a, E> {
                 let greeted = expected.zip(generation);
                 Ok(Round::Acquired(Acquired { stream, container: container.id, greeted, created }))
             }
-            Ok(Err(error @ Error::FilterRefused { .. })) => Err(error),
+            Ok(Err(error @ Error::FilterRefused { .. })) => self.replace_useless(&container, error).await,
             Ok(Err(error)) => Ok(Round::Later(Arc::new(error))),
             Err(_) => {
                 self.unanswered = Some(registration);
@@ -376,7 +385,10 @@ impl<'a, E: Engine> Search<'a, E> {
             let container = self.engine.inspect(&self.name).await.ok()??;
             self.engine.log(&container.id, LOG_LINES).await.ok()
         });
-        let log = log.await.ok().flatten().unwrap_or_default();
+        let mut log = log.await.ok().flatten().unwrap_or_default();
+        if log.is_empty() {
+            self.endings.last_words().clone_into(&mut log);
+        }
         self.abandon().await;
         let source = self.last.take().unwrap_or_else(|| cause("the engine did not answer".into()));
         Error::Deadline { after, log, source }
@@ -420,11 +432,11 @@ async fn register<E: Engine>(
 #[error("{0}")]
 struct InTheWay(String);
 
-fn cause(text: String) -> Cause {
+pub(super) fn cause(text: String) -> Cause {
     Arc::new(InTheWay(text))
 }
 
 /// An id as people see it in `docker ps`.
-fn short(id: &str) -> String {
+pub(super) fn short(id: &str) -> String {
     id.chars().take(12).collect()
 }

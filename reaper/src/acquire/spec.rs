@@ -7,10 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::hello;
 use super::image::Image;
-use crate::engine::ContainerSpec;
 use crate::engine::Endpoint;
+use crate::engine::{Concessions, ContainerSpec};
 use crate::platform::{Process, random};
 use crate::session::Owner;
+use crate::session::folder::Memory;
 use crate::session::{self, SessionId};
 use crate::session::{Filter, Labels, REAPER};
 use crate::settings::{Config, Keep};
@@ -34,6 +35,8 @@ pub(crate) struct Plan {
     pub(crate) session: SessionId,
     pub(crate) config: Config,
     pub(crate) endpoint: Endpoint,
+    /// What the session's processes leave for each other.
+    pub(crate) memory: Memory,
     /// Looked for when it is needed: see [`Plan::runner`].
     pub(crate) runner: OnceCell<Option<Process>>,
 }
@@ -72,8 +75,14 @@ impl Plan {
             further_networks: self.config.network.iter().cloned().collect(),
             publish_on: self.endpoint.publish_on().to_owned(),
             privileged: self.config.privileged,
-            hardened: image.is_embedded() && !self.config.privileged,
+            hardened: self.hardens(image),
+            concessions: Concessions::default(),
         }
+    }
+
+    /// Whether a reaper of this image gets no more than it needs.
+    pub(crate) fn hardens(&self, image: &Image) -> bool {
+        image.is_embedded() && !self.config.privileged
     }
 
     /// The time to wait for another client is the server's usual one: nobody knows yet whether a keeper will be there. What

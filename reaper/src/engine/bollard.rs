@@ -23,10 +23,14 @@ use futures_util::{StreamExt as _, TryStreamExt as _};
 use socket2::SockRef;
 use tokio::net::TcpStream;
 
+use super::attend::{Said, attend};
 use super::discover::{Endpoint, Place};
 use super::look_up::look_up;
 use super::podman;
-use super::provider::{Container, ContainerSpec, Engine, Published, RYUK_PORT, RYUK_PORT_NAME, Refusal};
+use super::provider::{
+    Concessions, Container, ContainerSpec, Engine, Published, RYUK_PORT, RYUK_PORT_NAME, Refusal,
+};
+use super::verdict::{Hopeless, Verdict, verdict};
 use crate::error::{Error, Result};
 use crate::platform;
 
@@ -40,6 +44,8 @@ const PROCESS_LIMIT: i64 = 64;
 pub(crate) struct BollardEngine {
     docker: OnceCell<Docker>,
     place: Place,
+    /// Who named that.
+    origin: String,
     /// Where published ports are reached.
     host: String,
     /// Whether that is this host.
@@ -49,8 +55,8 @@ pub(crate) struct BollardEngine {
 impl BollardEngine {
     /// An engine at this endpoint; nothing is sent yet.
     pub(crate) fn new(endpoint: &Endpoint) -> Self {
-        let Endpoint { place, host, local, .. } = endpoint.clone();
-        Self { docker: OnceCell::new(), place, host, local }
+        let Endpoint { place, origin, host, local, .. } = endpoint.clone();
+        Self { docker: OnceCell::new(), place, origin, host, local }
     }
 
     /// The client, made when it is first needed: most test processes need the look-up alone.
@@ -105,6 +111,57 @@ impl BollardEngine {
         Ok(text.lines().map(|line| line.trim_end().to_owned()).collect())
     }
 
+    fn refused(&self, operation: &str, problem: String, advice: &str) -> Error {
+        let (endpoint, origin) = (self.place.to_string(), self.origin.clone());
+        Error::Refused {
+            operation: operation.to_owned(),
+            endpoint,
+            origin,
+            problem,
+            advice: advice.to_owned(),
+        }
+    }
+
+    /// The error for what a creation needs: refused, unless the engine's words are known to pass.
+    fn answered(&self, operation: &str, error: BollardError) -> Error {
+        if let BollardError::DockerResponseServerError { status_code: status, message } = &error
+            && let Verdict::Unclear(advice) | Verdict::Never(advice) = verdict(*status, message)
+        {
+            return self.refused(operation, format!("the engine answered {status}: {message}"), advice);
+        }
+        failed(operation, error)
+    }
+
+    /// 404 says image, network or container; the message tells which, and has for ten years of engines.
+    fn refusal(&self, operation: &str, error: BollardError) -> Refusal {
+        let BollardError::DockerResponseServerError { status_code: status, message } = &error else {
+            return Refusal::Passing(failed(operation, error));
+        };
+        let (status, words) = (*status, message.to_ascii_lowercase());
+        match status {
+            409 => return Refusal::NameTaken,
+            // Podman answers a name that is taken, and a network that is missing, with 500.
+            500 if words.contains("already in use") && words.contains("name") => return Refusal::NameTaken,
+            404 | 500 if words.contains("network") && words.contains("not found") => {
+                return Refusal::NoNetwork(failed(operation, error));
+            }
+            404 if words.contains("image") => return Refusal::NoImage,
+            // Docker's words, and Podman's.
+            400 | 500 if words.contains("bind source path does not exist") || is_missing(&words) => {
+                return Refusal::NoSocket(Arc::new(failed(operation, error)));
+            }
+            // The container is gone already.
+            404 if words.contains("container") => return Refusal::Passing(failed(operation, error)),
+            _ => {}
+        }
+        let problem = format!("the engine answered {status}: {message}");
+        match verdict(status, message) {
+            Verdict::Passes => Refusal::Passing(failed(operation, error)),
+            Verdict::Unclear(advice) => Refusal::Unclear(self.refused(operation, problem, advice)),
+            Verdict::Never(advice) => Refusal::Final(self.refused(operation, problem, advice)),
+        }
+    }
+
     async fn remove_with(&self, id: &str, options: RemoveContainerOptions) -> Result<()> {
         match self.docker()?.remove_container(id, Some(options)).await {
             Ok(()) => Ok(()),
@@ -144,9 +201,10 @@ impl Engine for BollardEngine {
     type Stream = TcpStream;
 
     async fn inspect(&self, name: &str) -> Result<Option<Container>> {
-        look_up(&self.place, name).await.map_err(|error| Error::Engine {
-            operation: "look up the reaper container".to_owned(),
-            source: Arc::new(error),
+        let operation = "look up the reaper container";
+        look_up(&self.place, name).await.map_err(|error| match Hopeless::found_in(&error) {
+            Some(Hopeless { problem, advice }) => self.refused(operation, problem.clone(), advice),
+            None => Error::Engine { operation: operation.to_owned(), source: Arc::new(error) },
         })
     }
 
@@ -156,13 +214,13 @@ impl Engine for BollardEngine {
         let body = body(spec, socket);
         match self.docker().map_err(Refusal::Final)?.create_container(Some(options), body).await {
             Ok(created) => Ok(created.id),
-            Err(error) => Err(refusal("create the reaper container", error)),
+            Err(error) => Err(self.refusal("create the reaper container", error)),
         }
     }
 
     async fn start(&self, id: &str) -> Result<(), Refusal> {
         let started = self.docker().map_err(Refusal::Final)?.start_container(id, None).await;
-        started.map_err(|error| refusal("start the reaper container", error))
+        started.map_err(|error| self.refusal("start the reaper container", error))
     }
 
     async fn remove(&self, id: &str) -> Result<()> {
@@ -170,8 +228,13 @@ impl Engine for BollardEngine {
         self.remove_with(id, RemoveContainerOptionsBuilder::default().v(true).build()).await
     }
 
-    async fn remove_disconnected(&self, id: &str) -> Result<()> {
+    async fn remove_by_force(&self, id: &str) -> Result<()> {
         self.remove_with(id, RemoveContainerOptionsBuilder::default().v(true).force(true).build()).await
+    }
+
+    async fn attend(&self, id: &str) -> Option<Said> {
+        let listening = attend(&self.place, id).await;
+        listening.inspect_err(|error| tracing::debug!(id, %error, "what it says will not be heard")).ok()
     }
 
     async fn log(&self, id: &str, lines: usize) -> Result<Vec<String>> {
@@ -186,7 +249,7 @@ impl Engine for BollardEngine {
         };
         match self.docker()?.create_network(request).await {
             Ok(created) => Ok(created.id),
-            Err(error) => Err(failed(&format!("create the network {name}"), error)),
+            Err(error) => Err(self.answered(&format!("create the network {name}"), error)),
         }
     }
 
@@ -195,7 +258,7 @@ impl Engine for BollardEngine {
             .docker()?
             .version()
             .await
-            .map_err(|error| failed("ask the engine for its platform", error))?;
+            .map_err(|error| self.answered("ask the engine for its platform", error))?;
         Ok((version.os.unwrap_or_default(), version.arch.unwrap_or_default()))
     }
 
@@ -204,7 +267,7 @@ impl Engine for BollardEngine {
         let body = bollard::body_full(archive.into());
         let mut answers = self.docker()?.import_image(options, body, None);
         while let Some(answer) = answers.next().await {
-            answer.map_err(|error| failed("load the reaper's image into the engine", error))?;
+            answer.map_err(|error| self.answered("load the reaper's image", error))?;
         }
         Ok(())
     }
@@ -272,10 +335,12 @@ fn body(spec: &ContainerSpec, socket: String) -> ContainerCreateBody {
     let host = HostConfig {
         auto_remove: Some(true),
         mounts: Some(vec![socket]),
+        // Where the engine maps users, the container's root is nobody who may use the socket.
+        userns_mode: Some("host".into()),
         network_mode: Some(spec.network.clone()),
         port_bindings: Some(HashMap::from([(RYUK_PORT_NAME.to_owned(), Some(vec![binding]))])),
         privileged: Some(spec.privileged),
-        ..if spec.hardened { hardened() } else { HostConfig::default() }
+        ..if spec.hardened { hardened(spec.concessions) } else { HostConfig::default() }
     };
     let networks =
         spec.further_networks.iter().map(|name| (name.clone(), EndpointSettings::default())).collect();
@@ -298,11 +363,13 @@ fn with_tag(image: &str) -> String {
     format!("{image}{}", if is_whole { "" } else { ":latest" })
 }
 
-fn hardened() -> HostConfig {
+fn hardened(concessions: Concessions) -> HostConfig {
+    let Concessions { any_owner, new_privileges } = concessions;
     HostConfig {
         readonly_rootfs: Some(true),
         cap_drop: Some(vec!["ALL".into()]),
-        security_opt: Some(vec!["no-new-privileges".into()]),
+        cap_add: any_owner.then(|| vec!["DAC_OVERRIDE".into()]),
+        security_opt: (!new_privileges).then(|| vec!["no-new-privileges".into()]),
         memory: Some(MEMORY_LIMIT),
         pids_limit: Some(PROCESS_LIMIT),
         ..Default::default()
@@ -320,31 +387,6 @@ fn failed(operation: &str, error: BollardError) -> Error {
     Error::Engine { operation: operation.to_owned(), source: Arc::new(error) }
 }
 
-/// 404 says image, network or container; the message tells which, and has for ten years of engines.
-fn refusal(operation: &str, error: BollardError) -> Refusal {
-    let message = match &error {
-        BollardError::DockerResponseServerError { message, .. } => message.to_ascii_lowercase(),
-        _ => String::new(),
-    };
-    let status = status(&error);
-    let error = failed(operation, error);
-    match status {
-        Some(409) => Refusal::NameTaken,
-        // Podman answers a name that is taken, and a network that is missing, with 500.
-        Some(500) if message.contains("already in use") && message.contains("name") => Refusal::NameTaken,
-        Some(404 | 500) if message.contains("network") && message.contains("not found") => {
-            Refusal::NoNetwork(error)
-        }
-        Some(404) if message.contains("image") => Refusal::NoImage,
-        // Docker's words, and Podman's.
-        Some(400 | 500) if message.contains("bind source path does not exist") || is_missing(&message) => {
-            Refusal::NoSocket(Arc::new(error))
-        }
-        Some(400..=403 | 405..=499) => Refusal::Final(error),
-        _ => Refusal::Passing(error),
-    }
-}
-
 fn is_missing(message: &str) -> bool {
     message.contains("statfs") && message.contains("no such file or directory")
 }
@@ -355,7 +397,9 @@ mod tests {
 
     fn answered(status_code: u16, message: &str) -> Refusal {
         let message = message.to_owned();
-        refusal("create", BollardError::DockerResponseServerError { status_code, message })
+        let (docker, origin, host) = (OnceCell::new(), String::new(), String::new());
+        let engine = BollardEngine { docker, place: Place::Tcp("h:1".into()), origin, host, local: false };
+        engine.refusal("create", BollardError::DockerResponseServerError { status_code, message })
     }
 
     /// What the engine is asked, and gives this answer to.
@@ -366,7 +410,8 @@ mod tests {
         let socket = folder.path().join("engine.sock");
         let listener = tokio::net::UnixListener::bind(&socket).unwrap();
         let place = Place::Socket(socket);
-        let engine = BollardEngine { docker: OnceCell::new(), place, host: String::new(), local: true };
+        let (docker, origin, host) = (OnceCell::new(), String::new(), String::new());
+        let engine = BollardEngine { docker, place, origin, host, local: true };
         let answer = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = vec![0; 4096];
@@ -420,5 +465,7 @@ mod tests {
         assert!(matches!(answered(400, missing), Refusal::NoSocket(_)));
         assert!(matches!(answered(500, "statfs /nowhere: no such file or directory"), Refusal::NoSocket(_)));
         assert!(matches!(answered(500, "driver failed: port is already allocated"), Refusal::Passing(_)));
+        assert!(matches!(answered(500, "on fire"), Refusal::Unclear(_)));
+        assert!(matches!(answered(404, "<html>"), Refusal::Final(_)));
     }
 }

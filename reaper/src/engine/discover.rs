@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::{TcpStream, ToSocketAddrs as _};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -27,6 +27,8 @@ const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Endpoint {
     pub(crate) place: Place,
+    /// Who named that: a setting and its source, or nobody.
+    pub(crate) origin: String,
     /// The host on which the engine publishes ports.
     pub(crate) host: String,
     /// Whether that host is this one, so that ports need not be published to the world.
@@ -170,7 +172,7 @@ fn probe(place: &Place) -> io::Result<()> {
         Place::Socket(_) => Err(io::Error::other("Unix sockets are not to be had on this platform")),
         Place::Tcp(address) => {
             let mut last = io::Error::other("the name has no address");
-            for address in address.to_socket_addrs()? {
+            for address in resolve(address)? {
                 match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
                     Ok(_) => return Ok(()),
                     Err(error) => last = error,
@@ -179,6 +181,21 @@ fn probe(place: &Place) -> io::Result<()> {
             Err(last)
         }
     }
+}
+
+/// The addresses of a host and a port; the system may ask for a name for as long as it likes, so on a thread of its own.
+fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = address.parse() {
+        return Ok(vec![address]);
+    }
+    let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+    let asked = address.to_owned();
+    let ask = move || drop(sender.send(asked.to_socket_addrs().map(Vec::from_iter)));
+    std::thread::Builder::new().name("reaper-resolver".into()).spawn(ask)?;
+    receiver.recv_timeout(CONNECT_TIMEOUT).unwrap_or_else(|_| {
+        let problem = format!("the host has no address within {CONNECT_TIMEOUT:?}");
+        Err(io::Error::new(io::ErrorKind::TimedOut, problem))
+    })
 }
 
 fn problem(error: &io::Error) -> String {
@@ -209,7 +226,9 @@ pub(crate) fn endpoint(config: &Config, place: Place) -> Endpoint {
         }
         (None, _) => DEFAULT_SOCKET.to_owned(),
     };
-    Endpoint { place, host, local, socket, probed: true }
+    let named = config.docker_host.as_ref().map(|found| format!("{} from {}", found.name, found.origin));
+    let origin = named.unwrap_or_else(|| "found at a usual place".to_owned());
+    Endpoint { place, origin, host, local, socket, probed: true }
 }
 
 #[cfg(test)]

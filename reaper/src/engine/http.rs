@@ -12,6 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::discover::Place;
+use super::verdict;
 
 /// Removing a container waits for its processes.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -26,8 +27,7 @@ pub(super) struct Answer {
 impl Answer {
     /// The error for an answer that nobody can use.
     pub(super) fn unusable(&self) -> io::Error {
-        let body = String::from_utf8_lossy(&self.body);
-        invalid(format!("the engine answered {}: {}", self.status, body.trim()))
+        verdict::unusable(self.status, &self.body)
     }
 }
 
@@ -45,14 +45,28 @@ pub(super) async fn post(place: &Place, path: &str, body: &str) -> io::Result<An
 }
 
 async fn send(place: &Place, request: String) -> io::Result<Answer> {
-    let answer = match place {
-        #[cfg(unix)]
-        Place::Socket(socket) => exchange(tokio::net::UnixStream::connect(socket).await?, &request).await?,
-        #[cfg(not(unix))]
-        Place::Socket(_) => return Err(io::ErrorKind::Unsupported.into()),
-        Place::Tcp(address) => exchange(TcpStream::connect(address).await?, &request).await?,
-    };
+    // As much as an engine says of a reaper, and some.
+    let mut answer = Vec::with_capacity(16 << 10);
+    open(place, &request).await?.read_to_end(&mut answer).await?;
     read(&answer)
+}
+
+/// Sends a request; the answer is what comes until the end.
+pub(super) async fn open(place: &Place, request: &str) -> io::Result<Box<dyn AsyncRead + Unpin>> {
+    async fn ask<S: AsyncRead + AsyncWrite + Unpin + 'static>(
+        mut engine: S,
+        request: &str,
+    ) -> io::Result<Box<dyn AsyncRead + Unpin>> {
+        engine.write_all(request.as_bytes()).await?;
+        Ok(Box::new(engine))
+    }
+    match place {
+        #[cfg(unix)]
+        Place::Socket(socket) => ask(tokio::net::UnixStream::connect(socket).await?, request).await,
+        #[cfg(not(unix))]
+        Place::Socket(_) => Err(io::ErrorKind::Unsupported.into()),
+        Place::Tcp(address) => ask(TcpStream::connect(address).await?, request).await,
+    }
 }
 
 /// [`ask`], for those who have no deadline of their own.
@@ -61,21 +75,13 @@ pub(super) async fn bounded(place: &Place, method: &str, path: &str) -> io::Resu
     answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-async fn exchange(mut engine: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> io::Result<Vec<u8>> {
-    engine.write_all(request.as_bytes()).await?;
-    // As much as an engine says of a reaper, and some.
-    let mut answer = Vec::with_capacity(16 << 10);
-    engine.read_to_end(&mut answer).await?;
-    Ok(answer)
-}
-
 pub(super) fn read(answer: &[u8]) -> io::Result<Answer> {
     let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
     let (head, body) = answer.split_at(end.map_or(answer.len(), |end| end + 4));
     let head = String::from_utf8_lossy(head);
     let first = head.lines().next().unwrap_or_default();
-    let status = first.split(' ').nth(1).and_then(|status| status.parse().ok());
-    let status = status.ok_or_else(|| invalid(format!("the engine answered {first:?}")))?;
+    let status = first.strip_prefix("HTTP/").and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
+    let status = status.ok_or_else(|| verdict::not_http(answer))?;
     Ok(Answer { status, body: body.to_vec() })
 }
 

@@ -9,8 +9,9 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::discover::Place;
-use super::http::{Answer, ask, bounded, invalid};
+use super::http::{Answer, ask, bounded};
 use super::provider::{Container, Ports, Published, RYUK_PORT_NAME, State};
+use super::verdict::{not_described, not_json};
 
 /// Finds a container by its exact name.
 pub(crate) async fn look_up(place: &Place, name: &str) -> io::Result<Option<Container>> {
@@ -45,11 +46,11 @@ fn container(answer: &Answer) -> io::Result<Option<Container>> {
 
 fn found(answer: &Answer) -> io::Result<Option<Found>> {
     match answer.status {
-        200 => {
-            let found = serde_json::from_slice(&answer.body);
-            Ok(Some(found.map_err(|error| invalid(format!("the engine's answer has no use: {error}")))?))
+        200 | 404 => {
+            not_json(&answer.body)?;
+            let found = || serde_json::from_slice(&answer.body).map_err(|error| not_described(&error));
+            (answer.status == 200).then(found).transpose()
         }
-        404 => Ok(None),
         _ => Err(answer.unusable()),
     }
 }

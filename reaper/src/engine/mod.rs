@@ -2,6 +2,7 @@
 
 #[cfg(feature = "cli")]
 mod about;
+mod attend;
 mod bollard;
 mod discover;
 #[cfg(test)]
@@ -15,10 +16,12 @@ mod podman;
 mod provider;
 mod same;
 mod sought;
+mod verdict;
 mod worker;
 
 #[cfg(feature = "cli")]
 pub(crate) use self::about::{about, create_volume, has_image};
+pub(crate) use self::attend::Said;
 pub(crate) use self::bollard::BollardEngine;
 #[cfg(feature = "rstest")]
 pub(crate) use self::bollard::client_at;
@@ -36,7 +39,7 @@ pub(crate) use self::look_up::published;
 pub(crate) use self::percent::encode as percent_encode;
 #[cfg(any(feature = "bollard", feature = "testcontainers", test))]
 pub(crate) use self::provider::Ports;
-pub(crate) use self::provider::{Container, ContainerSpec, Engine, Published, Refusal, State};
+pub(crate) use self::provider::{Concessions, Container, ContainerSpec, Engine, Published, Refusal, State};
 pub(crate) use self::same::{leads_to, same};
 pub(crate) use self::sought::Sought;
 pub(crate) use self::worker::{wait, work};

@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::attend::Said;
 use crate::error::{Cause, Error, Result};
 
 /// A Docker-compatible engine, as far as acquiring a reaper goes.
@@ -27,8 +28,12 @@ pub(crate) trait Engine {
     /// Removes a container that does not run; one that is gone, or being removed, is removed. One that runs
     /// stays: somebody has started it meanwhile, and others may be connected to it already.
     async fn remove(&self, id: &str) -> Result<()>;
-    /// Removes by force a container on no network: it runs, and nobody can be connected to it.
-    async fn remove_disconnected(&self, id: &str) -> Result<()>;
+    /// Removes by force a reaper that runs and guards nothing: on no network, or without its engine.
+    async fn remove_by_force(&self, id: &str) -> Result<()>;
+    /// Listens to a container that was not started yet, to its end; none where that cannot be.
+    async fn attend(&self, _id: &str) -> Option<Said> {
+        None
+    }
     /// The last lines that a container wrote.
     async fn log(&self, id: &str, lines: usize) -> Result<Vec<String>>;
     /// Creates a network with these labels, and gives its id.
@@ -118,6 +123,8 @@ pub(crate) enum Refusal {
     NoSocket(Cause),
     /// Trying again may help.
     Passing(Error),
+    /// Nobody knows. Asked again, it shows: what is said in the same words again and again stays.
+    Unclear(Error),
     /// Trying again will not help.
     Final(Error),
 }
@@ -141,6 +148,17 @@ pub(crate) struct ContainerSpec {
     pub(crate) privileged: bool,
     /// Read-only root, no capabilities, no new privileges, small memory and process limits.
     pub(crate) hardened: bool,
+    /// What of that this engine does not let work.
+    pub(crate) concessions: Concessions,
+}
+
+/// What is left out of the hardening, since a reaper would not work with it here.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Concessions {
+    /// The socket belongs to a user, whom a root without capabilities is not.
+    pub(crate) any_owner: bool,
+    /// The engine's own confinement ends the first program of a container that may get no new privileges.
+    pub(crate) new_privileges: bool,
 }
 
 /// The port on which every Ryuk listens.

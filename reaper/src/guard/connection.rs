@@ -118,7 +118,7 @@ impl Connection {
     pub(crate) fn end_run(&self) -> Result<()> {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
         self.ask(Request::EndRun(Box::new(move |outcome| drop(answer.send(outcome)))))?;
-        answered.recv().map_err(|_| ended())?
+        answered.recv().map_err(|_| self.ended())?
     }
 
     /// Has everything removed that this process registered.

@@ -32,7 +32,7 @@ impl Reaper {
     ///
     /// May be called anywhere, also inside an async runtime of any kind: the work is done on a thread of
     /// its own. The second and every further call in a process costs a look into a map. Gives up after
-    /// 60 s (`REAPER_ACQUIRE_TIMEOUT`). With `TESTCONTAINERS_RYUK_DISABLED=true` the guard is inert:
+    /// 60 s (`REAPER_ACQUIRE_TIMEOUT`), and at once where it can never succeed. With `TESTCONTAINERS_RYUK_DISABLED=true` the guard is inert:
     /// it has labels, and nothing will be removed.
     ///
     /// # Errors
@@ -99,7 +99,7 @@ impl Reaper {
         let Some(connection) = &self.connection else { return Ok(None) };
         let (sender, receiver) = mpsc::sync_channel(1);
         connection.others(Box::new(move |outcome| drop(sender.send(outcome))))?;
-        receiver.recv().unwrap_or_else(|_| Err(panicked()))
+        receiver.recv().unwrap_or_else(|_| Err(unanswered()))
     }
 
     /// Has the reaper remove what matches this filter, too, such as a compose project.

@@ -28,11 +28,12 @@ use super::leave;
 use super::slots;
 #[cfg(feature = "cli")]
 use crate::acquire::count_clients;
-use crate::acquire::{Acquired, Plan, WireError, acquire, register};
+use crate::acquire::{Acquired, Plan, WireError, acquire, found_before, leave, register};
 use crate::engine::{BollardEngine, Endpoint, Place, discover, likely};
 use crate::error::{Error, Result, panicked};
 use crate::platform::random;
 use crate::removal::{Orphans, Reaped, Spared, look, reap};
+use crate::session::folder::{self, Memory};
 use crate::session::{Filter, KEEP, Owner, SessionId};
 use crate::settings::{Config, Keep};
 
@@ -41,6 +42,9 @@ const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 
 /// For the look for orphans, which the first test of a session waits for.
 const ORPHANS_WITHIN: Duration = Duration::from_secs(5);
+
+/// For removing what this process registered: what does not go is said after half of it, unless the engine is silent.
+const REAPED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Begins an attempt for all who wait in the session's slot.
 pub(super) fn start(session: SessionId, config: Config) {
@@ -154,6 +158,15 @@ fn warn_unkept(plan: &Plan, why: &std::io::Error) {
     });
 }
 
+/// What processes of the session with the same settings leave for each other; nothing where there is no folder for it.
+fn memory(session: &SessionId, config: &Config) -> Memory {
+    let Config { docker_host, host, socket, privileged, image, hub_prefix, network, .. } = config;
+    let values =
+        [docker_host, host, socket, image, hub_prefix].map(|found| found.as_ref().map(|found| &found.value));
+    let key = format!("{values:?} {privileged} {network:?} {:?}", config.acquire_timeout);
+    folder::folder().map(|root| Memory::of(root, session.as_str(), &key)).unwrap_or_default()
+}
+
 struct Supervisor {
     engine: BollardEngine,
     plan: Plan,
@@ -168,22 +181,36 @@ struct Supervisor {
 }
 
 impl Supervisor {
+    /// A failure of another process of the session is this one's, too, and this one's is left for the others.
     async fn new(session: &SessionId, config: Config) -> Result<Self> {
+        let began = Instant::now();
+        let memory = memory(session, &config);
+        if let Some(error) = found_before(&memory) {
+            return Err(error);
+        }
+        let outcome = Self::anywhere(session, config.clone(), &memory).await;
+        let runner = || Owner::of(session, &config).runner;
+        outcome.inspect_err(|error| leave(&memory, error, began.elapsed(), runner))
+    }
+
+    async fn anywhere(session: &SessionId, config: Config, memory: &Memory) -> Result<Self> {
         if let Some(endpoint) = likely(&config)? {
-            match Self::at(session, config.clone(), endpoint).await {
+            match Self::at(session, config.clone(), endpoint, memory).await {
                 // Then all candidates are asked, so that the error names each.
                 Err(Error::NoEngine { .. }) => {}
                 outcome => return outcome,
             }
         }
         let endpoint = discover(&config)?;
-        Self::at(session, config, endpoint).await
+        Self::at(session, config, endpoint, memory).await
     }
 
-    async fn at(session: &SessionId, config: Config, endpoint: Endpoint) -> Result<Self> {
+    async fn at(session: &SessionId, config: Config, endpoint: Endpoint, memory: &Memory) -> Result<Self> {
         let (began, allowed) = (Instant::now(), config.acquire_timeout);
         let engine = BollardEngine::new(&endpoint);
-        let mut plan = Plan { session: session.clone(), config, endpoint, runner: OnceCell::new() };
+        let (session, memory) = (session.clone(), memory.clone());
+        let mut plan = Plan { session, config, endpoint, memory, runner: OnceCell::new() };
+        let session = plan.session.clone();
         let filters = vec![plan.filter()];
         let acquired = acquire(&engine, &plan, &filters).await?;
         let line = Arc::new(Mutex::new(Line::new(&acquired)?));
@@ -193,8 +220,9 @@ impl Supervisor {
         } else {
             tracing::info!(%session, container, "reaper obtained from the engine for this session");
         }
-        // From here on its absence is a thing that passes.
+        // From here on its absence is a thing that passes, and what others could not have is had.
         plan.endpoint.probed = true;
+        plan.memory = Memory::default();
         let orphans = Orphans::default();
         let mut supervisor = Self { engine, plan, stream, created, filters, orphans, line };
         supervisor.tell_of_others(None).await;
@@ -306,7 +334,10 @@ impl Supervisor {
         let mut filters = self.filters.clone();
         // Whatever is to stay otherwise: this was asked for.
         filters.push(Filter::session(&self.plan.session));
-        reap(&self.plan.endpoint.place, &filters, Spared::WhatIsReapers).await
+        let place = &self.plan.endpoint.place;
+        let reaped = timeout(REAPED_WITHIN, reap(place, &filters, Spared::WhatIsReapers)).await;
+        let silent = || format!("what the engine has not answered about within {REAPED_WITHIN:?}");
+        reaped.unwrap_or_else(|_| Err(Error::LeftBehind { left: vec![silent()] }))
     }
 
     async fn restore(&mut self) -> Result<()> {

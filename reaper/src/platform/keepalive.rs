@@ -23,3 +23,18 @@ pub(crate) fn keep_alive(socket: &SockRef<'_>) -> io::Result<()> {
     socket.set_tcp_user_timeout(Some(SILENCE * (QUESTIONS + 1)))?;
     Ok(())
 }
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn data_under_way_is_given_up_as_soon_as_silence_is() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let socket = SockRef::from(&stream);
+        keep_alive(&socket).unwrap();
+        assert_eq!(socket.tcp_user_timeout().unwrap(), Some(Duration::from_secs(20)));
+        assert!(socket.keepalive().unwrap());
+    }
+}

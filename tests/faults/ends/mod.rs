@@ -1,6 +1,8 @@
 //! What can never pass ends at once and says why, what may pass has a deadline, and nobody is left waiting.
 
+mod hardening;
 mod panics;
+mod refusals;
 mod waits;
 
 use std::process::Command;

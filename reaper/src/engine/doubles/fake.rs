@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 
-use crate::engine::{Container, ContainerSpec, Engine, Ports, Published, Refusal, State};
+use crate::engine::{Container, ContainerSpec, Engine, Ports, Published, Refusal, Said, State};
 use crate::error::{Error, Result};
 use crate::session::REAPER;
 
@@ -18,6 +18,9 @@ const PORT: u16 = 8080;
 
 /// The id of the network that is made here.
 pub(crate) const OWN_NETWORK: &str = "network-id";
+
+const FORBIDDEN: &str =
+    "ERROR the engine cannot be reached at unix:///var/run/docker.sock: Permission denied\n";
 
 /// What the next connection meets.
 #[derive(Debug, Clone, Copy)]
@@ -65,6 +68,12 @@ pub(crate) struct World {
     pub(crate) provable: Vec<bool>,
     /// Every line that whoever answers was told.
     pub(crate) told: Arc<Mutex<Vec<String>>>,
+    /// Taken one per container: it says so when it is started, and ends.
+    pub(crate) last_words: VecDeque<&'static str>,
+    /// Of the container that will end.
+    ends: bool,
+    /// What a reaper without the concession for it says of the socket.
+    pub(crate) socket_is_a_users: bool,
     pub(crate) platform: Option<(&'static str, &'static str)>,
 }
 
@@ -141,7 +150,10 @@ impl Engine for FakeEngine {
             return Err(Refusal::NoImage);
         }
         world.specs.push(spec.clone());
-        world.container = Some(reaper(&id, State::Created));
+        let mut created = reaper(&id, State::Created);
+        let conceded = spec.labels.iter().filter(|(key, _)| key.ends_with("concessions"));
+        created.labels.extend(conceded.map(|(key, value)| (key.clone(), value.clone())));
+        world.container = Some(created);
         answer
     }
 
@@ -160,8 +172,15 @@ impl Engine for FakeEngine {
                 Some(Container { connected: false, published: None, ..reaper(id, State::Running) });
             return Ok(());
         }
+        if std::mem::take(&mut world.ends) {
+            world.container = None;
+            return answer;
+        }
         match &mut world.container {
-            Some(container) if container.id == id => *container = reaper(id, State::Running),
+            Some(container) if container.id == id => {
+                let labels = std::mem::take(&mut container.labels);
+                *container = Container { labels, ..reaper(id, State::Running) };
+            }
             _ => return Err(Refusal::Passing(failure())),
         }
         answer
@@ -174,11 +193,18 @@ impl Engine for FakeEngine {
         Ok(())
     }
 
-    async fn remove_disconnected(&self, id: &str) -> Result<()> {
+    async fn remove_by_force(&self, id: &str) -> Result<()> {
         let mut world = self.0.borrow_mut();
         world.requests.push("remove");
-        world.container.take_if(|container| container.id == id && !container.connected);
+        world.container.take_if(|container| container.id == id);
         Ok(())
+    }
+
+    async fn attend(&self, _id: &str) -> Option<Said> {
+        let mut world = self.0.borrow_mut();
+        let words = world.last_words.pop_front()?;
+        world.ends = true;
+        Some(Box::pin(async move { words.lines().map(str::to_owned).collect() }))
     }
 
     async fn log(&self, _id: &str, _lines: usize) -> Result<Vec<String>> {
@@ -221,7 +247,9 @@ impl Engine for FakeEngine {
             world.provable.push(is_provable);
             let event = world.after_dial.pop_front();
             let _ = world.apply(event);
-            world.on_dial.pop_front().unwrap_or(Answer::Says("ACK\n"))
+            let concedes = world.specs.last().is_some_and(|spec| spec.concessions.any_owner);
+            let usual = if world.socket_is_a_users && !concedes { FORBIDDEN } else { "ACK\n" };
+            world.on_dial.pop_front().unwrap_or(Answer::Says(usual))
         };
         let (client, server) = tokio::io::duplex(4096);
         match answer {

@@ -149,7 +149,7 @@ impl Engine for SimulatedEngine {
     }
 
     /// This engine has no such containers.
-    async fn remove_disconnected(&self, _id: &str) -> Result<()> {
+    async fn remove_by_force(&self, _id: &str) -> Result<()> {
         Ok(())
     }
 

@@ -15,7 +15,7 @@
 use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
@@ -34,6 +34,9 @@ const SUFFIX: &str = ".shared";
 
 /// How long nobody has to have come or gone where nothing else says that the session is over.
 const UNUSED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// For whoever removes the folder.
+const LOCKED_AT_MOST: Duration = Duration::from_secs(10);
 
 /// How often to begin again when the folder is removed under our hands, each time by somebody else.
 const ATTEMPTS: usize = 100;
@@ -65,8 +68,7 @@ impl SessionFolder {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 outcome => outcome?,
             };
-            // Waits only for somebody who removes or looks whether to.
-            uninterrupted(|| alive.lock_shared())?;
+            lock_shared(&alive)?;
             let joined = Self { path: path.clone(), alive };
             if !joined.is_current() {
                 continue;
@@ -199,6 +201,24 @@ fn is_unused(alive: &File) -> bool {
 /// Made and removed again before it could be looked at: it is not ours, and not there.
 fn retry_if_gone(error: io::Error) -> io::Result<bool> {
     if error.kind() == io::ErrorKind::NotFound { Ok(false) } else { Err(error) }
+}
+
+/// Waits for somebody who removes or looks whether to: for a moment, unless he was stopped in it.
+fn lock_shared(alive: &File) -> io::Result<()> {
+    let began = Instant::now();
+    loop {
+        match alive.try_lock_shared() {
+            Ok(()) => return Ok(()),
+            Err(TryLockError::WouldBlock) if began.elapsed() < LOCKED_AT_MOST => {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            Err(TryLockError::WouldBlock) => {
+                let problem = format!("a process has been removing it for {LOCKED_AT_MOST:?}");
+                return Err(io::Error::new(io::ErrorKind::TimedOut, problem));
+            }
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
 }
 
 /// Repeats a wait that a signal has ended.

@@ -19,6 +19,7 @@ use crate::engine::{Inventory as _, Kind, Removal, Resource, Sought};
 use crate::error::{Error, Result};
 use crate::removal::{Spared, reap};
 use crate::session::Owner;
+use crate::session::folder::Memory;
 use crate::session::{self, SessionId};
 use crate::session::{Labels, RYUK};
 use crate::settings::{Config, Found, Keep};
@@ -172,7 +173,7 @@ fn plan(mut config: Config, endpoint: Endpoint) -> Result<Plan> {
     let session = session::resolve(&config)?;
     // An engine that answers with an error at once is not asked again.
     let endpoint = Endpoint { probed: false, ..endpoint };
-    Ok(Plan { session, config, endpoint, runner: OnceCell::new() })
+    Ok(Plan { session, config, endpoint, memory: Memory::default(), runner: OnceCell::new() })
 }
 
 /// One thing of each kind that needs nothing but the engine; the container of the reaper's image, since there may be
@@ -191,7 +192,12 @@ async fn create(engine: &BollardEngine, plan: &Plan) -> Result<()> {
     let container = ContainerSpec { name: name.clone(), image, labels: labels.clone(), network, ..reaper };
     match engine.create(&container).await {
         Ok(_) => {}
-        Err(Refusal::NoNetwork(error) | Refusal::Passing(error) | Refusal::Final(error)) => {
+        Err(
+            Refusal::NoNetwork(error)
+            | Refusal::Passing(error)
+            | Refusal::Unclear(error)
+            | Refusal::Final(error),
+        ) => {
             return Err(error);
         }
         Err(Refusal::NoSocket(source)) => {

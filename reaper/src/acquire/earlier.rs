@@ -1,0 +1,128 @@
+//! What an attempt leaves for the session's other processes: a failure for some seconds, so that a hundred do not wait
+//! for the same deadline; and what of the hardening has to be left out, for as long as the session's folder is there.
+//!
+//! A failure that costs nothing is left to each to find. One that cost time is kept for as long as that, within limits: so
+//! a session spends half of its time on waiting at most, and what has been mended is noticed soon.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Serialize};
+
+use super::spec::Plan;
+use crate::engine::Concessions;
+use crate::error::Error;
+use crate::session::Owner;
+use crate::session::folder::Memory;
+
+/// What took less is no wait.
+const CHEAP: Duration = Duration::from_millis(300);
+const KEPT_AT_LEAST: Duration = Duration::from_secs(5);
+const KEPT_AT_MOST: Duration = Duration::from_secs(30);
+
+const FAILURE: &str = "failure";
+const HARDENING: &str = "hardening";
+
+#[derive(Serialize, Deserialize)]
+struct Failure {
+    report: String,
+    process: u32,
+    /// In milliseconds of the Unix epoch.
+    at: u64,
+    until: u64,
+}
+
+/// The failure that another process has met a moment ago.
+pub(crate) fn found_before(memory: &Memory) -> Option<Error> {
+    let Failure { report, process, at, until } = serde_json::from_str(&memory.recall(FAILURE)?).ok()?;
+    let now = now();
+    let span = |from: u64, to: u64| to.checked_sub(from).map(Duration::from_millis);
+    let (ago, again) = (span(at, now)?, span(now, until)?);
+    // A clock that was set may have any distance.
+    let valid = !again.is_zero() && again <= KEPT_AT_MOST;
+    valid.then_some(Error::FoundBefore { report, process, ago, again })
+}
+
+/// Leaves a failure for the others, if it has cost time and they would meet it again.
+pub(crate) fn leave(memory: &Memory, error: &Error, cost: Duration, runner: impl FnOnce() -> Option<String>) {
+    let others_meet_it = !matches!(
+        error,
+        // What a person has just to do, what is this process's own, and what others know.
+        Error::Paused { .. }
+            | Error::NameTaken { .. }
+            | Error::Setting { .. }
+            | Error::Thread { .. }
+            | Error::FoundBefore { .. }
+    );
+    if cost < CHEAP || !others_meet_it {
+        return;
+    }
+    let at = now();
+    let kept = u64::try_from(cost.clamp(KEPT_AT_LEAST, KEPT_AT_MOST).as_millis()).unwrap_or_default();
+    let failure = Failure { report: error.report(), process: std::process::id(), at, until: at + kept };
+    let text = serde_json::to_string(&failure).unwrap_or_default();
+    if let Err(error) = memory.keep(FAILURE, &text, runner().as_deref()) {
+        tracing::debug!(%error, "a failure is not left for the session's other processes");
+    }
+}
+
+impl Plan {
+    /// What other processes of the session have left out of the hardening.
+    pub(super) fn known_concessions(&self) -> Concessions {
+        self.memory.recall(HARDENING).map(|text| Concessions::read(&text)).unwrap_or_default()
+    }
+
+    pub(super) fn remember(&self, concessions: Concessions) {
+        let (made, runner) = (concessions.write(), Owner::of(&self.session, &self.config).runner);
+        let kept = self.memory.keep(HARDENING, &made.unwrap_or_default(), runner.as_deref());
+        if let Err(error) = kept {
+            tracing::debug!(%error, "what the engine does not let work is not left for the session");
+        }
+    }
+}
+
+fn now() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn deadline() -> Error {
+        let source = std::sync::Arc::new(std::io::Error::other("on fire"));
+        Error::Deadline { after: Duration::from_secs(60), log: Vec::new(), source }
+    }
+
+    fn memory(root: &std::path::Path, key: &str) -> Memory {
+        Memory::of(root.to_owned(), "s", key)
+    }
+
+    #[test]
+    fn a_failure_is_found_by_those_with_the_same_key() {
+        let root = tempfile::tempdir().unwrap();
+        leave(&memory(root.path(), "engine"), &deadline(), Duration::from_secs(60), || None);
+        let report = found_before(&memory(root.path(), "engine")).unwrap().report();
+        for part in ["on fire", "within 60s", &format!("process {}", std::process::id())] {
+            assert!(report.contains(part), "{part} is missing: {report}");
+        }
+        assert!(found_before(&memory(root.path(), "another")).is_none());
+        assert!(found_before(&Memory::default()).is_none());
+    }
+
+    #[test]
+    fn what_costs_nothing_or_is_over_is_not_told() {
+        let root = tempfile::tempdir().unwrap();
+        let memory = memory(root.path(), "engine");
+        leave(&memory, &deadline(), Duration::from_millis(10), || None);
+        leave(&memory, &Error::Paused { name: "r".into() }, Duration::from_secs(5), || None);
+        assert!(found_before(&memory).is_none());
+        let failure = |at, until| Failure { report: String::new(), process: 1, at, until };
+        for failure in
+            [failure(now() - 9_000, now() - 1), failure(now() + 5_000, now() + 9_000), failure(1, u64::MAX)]
+        {
+            memory.keep(FAILURE, &serde_json::to_string(&failure).unwrap(), None).unwrap();
+            assert!(found_before(&memory).is_none());
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! A network for the reaper, where the engine has no usual one: made by whoever creates the reaper.
+
+use std::sync::Arc;
+
+use super::search::{Round, Search, cause, short};
+use crate::engine::Engine;
+use crate::error::Result;
+
+impl<E: Engine> Search<'_, E> {
+    pub(super) async fn provide_network(&mut self) -> Result<()> {
+        if self.own_network.is_none() {
+            let (name, labels) = (self.plan.network_name(), self.plan.network_labels());
+            self.own_network = Some(self.engine.create_network(&name, &labels).await?);
+        }
+        Ok(())
+    }
+
+    /// Makes room for a reaper with a network: one that has none cannot be reached, and never will be.
+    pub(super) async fn replace_disconnected(&mut self, id: &str) -> Result<Round<E::Stream>> {
+        let is_ours = self.created.as_deref() == Some(id);
+        let had_network = self.own_network.is_some();
+        if is_ours || self.is_abandoned(id) {
+            // First the network, so that the name is free for no longer than it takes to create again.
+            if let Err(error) = self.provide_network().await {
+                return Ok(Round::Later(Arc::new(error)));
+            }
+            if let Err(error) = self.engine.remove_by_force(id).await {
+                return Ok(Round::Later(Arc::new(error)));
+            }
+            self.created = None;
+            if !(is_ours && had_network) {
+                return Ok(Round::Again);
+            }
+        }
+        Ok(Round::Later(cause(format!("the engine gave the reaper container {} no network", short(id)))))
+    }
+}
