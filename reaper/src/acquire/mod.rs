@@ -15,6 +15,8 @@ mod own_network;
 mod patience;
 mod proof;
 mod search;
+#[cfg(test)]
+mod setback_tests;
 mod setbacks;
 mod spec;
 #[cfg(test)]

@@ -30,7 +30,7 @@ use super::podman;
 use super::provider::{
     Concessions, Container, ContainerSpec, Engine, Published, RYUK_PORT, RYUK_PORT_NAME, Refusal,
 };
-use super::verdict::{Hopeless, Verdict, verdict};
+use super::verdict::{Hopeless, Missing, Verdict, missing, verdict};
 use crate::error::{Error, Result};
 use crate::platform;
 
@@ -132,30 +132,20 @@ impl BollardEngine {
         failed(operation, error)
     }
 
-    /// 404 says image, network or container; the message tells which, and has for ten years of engines.
     fn refusal(&self, operation: &str, error: BollardError) -> Refusal {
         let BollardError::DockerResponseServerError { status_code: status, message } = &error else {
             return Refusal::Passing(failed(operation, error));
         };
-        let (status, words) = (*status, message.to_ascii_lowercase());
-        match status {
-            409 => return Refusal::NameTaken,
-            // Podman answers a name that is taken, and a network that is missing, with 500.
-            500 if words.contains("already in use") && words.contains("name") => return Refusal::NameTaken,
-            404 | 500 if words.contains("network") && words.contains("not found") => {
-                return Refusal::NoNetwork(failed(operation, error));
-            }
-            404 if words.contains("image") => return Refusal::NoImage,
-            // Docker's words, and Podman's.
-            400 | 500 if words.contains("bind source path does not exist") || is_missing(&words) => {
-                return Refusal::NoSocket(Arc::new(failed(operation, error)));
-            }
-            // The container is gone already.
-            404 if words.contains("container") => return Refusal::Passing(failed(operation, error)),
-            _ => {}
+        match missing(*status, message) {
+            Some(Missing::Name) => return Refusal::NameTaken,
+            Some(Missing::Image) => return Refusal::NoImage,
+            Some(Missing::Network) => return Refusal::NoNetwork(failed(operation, error)),
+            Some(Missing::Socket) => return Refusal::NoSocket(Arc::new(failed(operation, error))),
+            Some(Missing::Container) => return Refusal::Passing(failed(operation, error)),
+            None => {}
         }
         let problem = format!("the engine answered {status}: {message}");
-        match verdict(status, message) {
+        match verdict(*status, message) {
             Verdict::Passes => Refusal::Passing(failed(operation, error)),
             Verdict::Unclear(advice) => Refusal::Unclear(self.refused(operation, problem, advice)),
             Verdict::Never(advice) => Refusal::Final(self.refused(operation, problem, advice)),
@@ -387,20 +377,9 @@ fn failed(operation: &str, error: BollardError) -> Error {
     Error::Engine { operation: operation.to_owned(), source: Arc::new(error) }
 }
 
-fn is_missing(message: &str) -> bool {
-    message.contains("statfs") && message.contains("no such file or directory")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn answered(status_code: u16, message: &str) -> Refusal {
-        let message = message.to_owned();
-        let (docker, origin, host) = (OnceCell::new(), String::new(), String::new());
-        let engine = BollardEngine { docker, place: Place::Tcp("h:1".into()), origin, host, local: false };
-        engine.refusal("create", BollardError::DockerResponseServerError { status_code, message })
-    }
 
     /// What the engine is asked, and gives this answer to.
     #[cfg(unix)]
@@ -451,21 +430,5 @@ mod tests {
             let asked = asked.split(['?', '&', ' ']).find_map(|part| part.strip_prefix("fromImage="));
             assert_eq!(asked, Some(pulled), "{request}");
         }
-    }
-
-    #[test]
-    fn an_engine_refuses_in_words() {
-        let conflict = "Conflict. The container name \"/reaper_x\" is already in use by container \"abc\".";
-        assert!(matches!(answered(409, conflict), Refusal::NameTaken));
-        assert!(matches!(answered(404, "No such image: reaper-ryuk:1"), Refusal::NoImage));
-        assert!(matches!(answered(404, "network bridge not found"), Refusal::NoNetwork(_)));
-        assert!(matches!(answered(404, "No such container: abc"), Refusal::Passing(_)));
-        assert!(matches!(answered(400, "invalid mount config"), Refusal::Final(_)));
-        let missing = "invalid mount config for type \"bind\": bind source path does not exist: /nowhere";
-        assert!(matches!(answered(400, missing), Refusal::NoSocket(_)));
-        assert!(matches!(answered(500, "statfs /nowhere: no such file or directory"), Refusal::NoSocket(_)));
-        assert!(matches!(answered(500, "driver failed: port is already allocated"), Refusal::Passing(_)));
-        assert!(matches!(answered(500, "on fire"), Refusal::Unclear(_)));
-        assert!(matches!(answered(404, "<html>"), Refusal::Final(_)));
     }
 }

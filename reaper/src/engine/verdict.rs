@@ -41,8 +41,6 @@ const FORBIDDEN: &str = "have whoever guards the engine let this user look up, c
 const NO_ENGINE: &str = "what answers there is no container engine; name one, such as \
                          DOCKER_HOST=unix:///var/run/docker.sock";
 const REFUSED: &str = "see the engine's own log, or name another engine with DOCKER_HOST";
-const SOCKET: &str =
-    "say where the engine's own host has its socket with TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE";
 const IMAGE: &str = "the image cannot run on this engine, for another architecture perhaps: choose another with \
                      TESTCONTAINERS_RYUK_CONTAINER_IMAGE, or unset that";
 /// Behind what was said again and again.
@@ -68,6 +66,37 @@ const PASSES: [&str; 14] = [
     "fully subnetted",
 ];
 
+/// What stands in the way of a creation or a start, and can be had or waited for.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    /// It is another's.
+    Name,
+    Image,
+    Network,
+    /// The engine's own, on its host.
+    Socket,
+    /// It is gone already.
+    Container,
+}
+
+/// 404 says image, network or container; the message tells which, and has for ten years of engines.
+pub(super) fn missing(status: u16, words: &str) -> Option<Missing> {
+    let words = words.to_ascii_lowercase();
+    let has = |expected: &str| words.contains(expected);
+    match status {
+        409 => Some(Missing::Name),
+        // Podman answers a name that is taken, and a network that is missing, with 500.
+        500 if has("already in use") && has("name") => Some(Missing::Name),
+        404 | 500 if has("network") && has("not found") => Some(Missing::Network),
+        404 if has("image") => Some(Missing::Image),
+        // Docker's words, and Podman's.
+        400 | 500 if has("bind source path does not exist") => Some(Missing::Socket),
+        400 | 500 if has("statfs") && has("no such file or directory") => Some(Missing::Socket),
+        404 if has("container") => Some(Missing::Container),
+        _ => None,
+    }
+}
+
 /// What will be true of the next answer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -87,7 +116,6 @@ pub(super) fn verdict(status: u16, words: &str) -> Verdict {
         408 | 425 | 429 => Verdict::Passes,
         400 | 500 if PASSES.iter().any(has) => Verdict::Passes,
         _ if words.contains("exec format error") => Verdict::Never(IMAGE),
-        400..=499 if words.contains("bind source path") => Verdict::Never(SOCKET),
         400..=499 => Verdict::Never(REFUSED),
         500 => Verdict::Unclear(AGAIN),
         501 | 505 => Verdict::Never(NO_ENGINE),
@@ -168,13 +196,33 @@ mod tests {
             (400, "Client sent an HTTP request to an HTTPS server.", TLS),
             (401, "unauthorized", FORBIDDEN),
             (403, "authorization denied by plugin", FORBIDDEN),
-            (400, "invalid mount config: bind source path does not exist: /x", SOCKET),
+            (400, "invalid mount config", REFUSED),
+            (404, "<html>", REFUSED),
             (500, "exec /reaper-ryuk: exec format error: unknown", IMAGE),
             (302, "", NO_ENGINE),
             (400, "no such option", REFUSED),
             (501, "Unsupported method", NO_ENGINE),
         ] {
             assert_eq!(verdict(status, words), Verdict::Never(advice), "{status} {words}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_told_in_words() {
+        let conflict = "Conflict. The container name \"/reaper_x\" is already in use by container \"abc\".";
+        let bind = "invalid mount config for type \"bind\": bind source path does not exist: /nowhere";
+        for (status, words, expected) in [
+            (409, conflict, Some(Missing::Name)),
+            (500, "the container name \"reaper_x\" is already in use", Some(Missing::Name)),
+            (404, "No such image: reaper-ryuk:1", Some(Missing::Image)),
+            (404, "network bridge not found", Some(Missing::Network)),
+            (404, "No such container: abc", Some(Missing::Container)),
+            (400, bind, Some(Missing::Socket)),
+            (500, "statfs /nowhere: no such file or directory", Some(Missing::Socket)),
+            (400, "invalid mount config", None),
+            (500, "driver failed: port is already allocated", None),
+        ] {
+            assert_eq!(missing(status, words), expected, "{status} {words}");
         }
     }
 
