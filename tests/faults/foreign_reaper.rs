@@ -64,8 +64,8 @@ fn forwarded(change: impl Fn(&mut Value) + Send + Sync + Clone + 'static) -> Pro
 
 #[track_caller]
 fn is_refused(scene: &Scene, proxy: &Proxy) {
-    let mut test = scene.test("attaches");
-    let output = proxy.serve(test.env("REAPER_ACQUIRE_TIMEOUT", "5s")).output().unwrap();
+    let mut attaches = scene.test("attaches");
+    let output = proxy.serve(attaches.env("REAPER_ACQUIRE_TIMEOUT", "5s")).output().unwrap();
     let said = text(&output);
     assert!(!output.status.success(), "{said}");
     for word in ["not the reaper of this session", "TESTCONTAINERS_HOST_OVERRIDE"] {
@@ -114,7 +114,7 @@ fn the_port_of_the_other_family_is_not_dialled() {
         let bindings = network["Ports"]["8080/tcp"].as_array_mut();
         let other = serde_json::json!({"HostIp": "::", "HostPort": port.to_string()});
         if let Some(bindings) = bindings {
-            bindings.insert(0, other.clone());
+            bindings.insert(0, other);
         }
     });
     let mut test = scene.test("attaches");
