@@ -45,12 +45,14 @@ fn a_socket_that_belongs_to_a_user_costs_one_capability() {
     engine::until_gone(&scene.session, reaper_tests::scene::WITHIN);
     assert!(proxy.seen().iter().any(|request| request.is("DELETE", "/containers/")), "{:?}", proxy.seen());
     // The next reaper of the session begins with what was found.
-    let created = proxy.seen().len();
     let test = start();
-    let _ = reaper_tests::until("another reaper", reaper_tests::scene::WITHIN, || {
-        let reaper = scene.reaper().filter(|reaper| reaper["State"]["Running"] == true);
-        reaper.ok_or_else(|| format!("{:?}", proxy.seen().len() - created))
+    let next = reaper_tests::until("another test has its guard", reaper_tests::scene::WITHIN, || {
+        let records = scene.run.records();
+        records.get(1).cloned().ok_or_else(|| format!("{records:?}"))
     });
+    assert_ne!(next.reaper, record.reaper);
+    let refusals = |reaper: &str| engine::log(reaper).matches("refused").count();
+    assert_eq!(refusals(&next.reaper), 0, "{}", engine::log(&next.reaper));
     test.kill();
     scene.end();
 }
