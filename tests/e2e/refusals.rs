@@ -372,7 +372,7 @@ fn podman_is_asked_where_its_socket_is_before_it_makes_a_folder_elsewhere() {
     let podman = || {
         Proxy::new(|request| {
             let path = format!("unix://{}", engine::SOCKET);
-            if request.is("GET", "/libpod/info") {
+            if request.is("GET", "/v4.0.0/libpod/info") {
                 Decision::Answer(json!({"host": {"remoteSocket": {"path": path}}}))
             } else {
                 Decision::Pass

@@ -12,6 +12,9 @@ use super::http::{ask, invalid};
 use super::provider::ContainerSpec;
 use crate::error::Cause;
 
+/// Unlike what Docker has, too, this is there behind a version alone; any from 4.0.0 on has it.
+const INFO: &str = "/v4.0.0/libpod/info";
+
 /// The socket that the reaper container is given.
 pub(super) async fn socket(place: &Place, spec: &ContainerSpec, local: bool) -> Result<String, Cause> {
     let asked = spec.socket.clone();
@@ -29,7 +32,7 @@ pub(super) async fn socket(place: &Place, spec: &ContainerSpec, local: bool) -> 
 
 /// None where it is no Podman, or one that listens on no socket.
 async fn told(place: &Place) -> Option<String> {
-    let answer = ask(place, "GET", "/libpod/info").await.ok().filter(|answer| answer.status == 200)?;
+    let answer = ask(place, "GET", INFO).await.ok().filter(|answer| answer.status == 200)?;
     let info: Value = serde_json::from_slice(&answer.body).ok()?;
     let path = info["host"]["remoteSocket"]["path"].as_str()?;
     let path = path.strip_prefix("unix://").unwrap_or(path);
