@@ -118,19 +118,29 @@ impl Engine {
     }
 
     /// The same for any label.
+    ///
+    /// # Panics
+    ///
+    /// When the engine does not list something.
+    #[track_caller]
     #[must_use]
     pub fn labelled(&self, key: &str, value: &str) -> Vec<String> {
-        let of = |kind: &str, path: &str, name: &str| -> Vec<String> {
+        self.try_labelled(key, value).unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// The same for who can ask again: a list of Podman's fails while something on it is being removed.
+    pub(crate) fn try_labelled(&self, key: &str, value: &str) -> Result<Vec<String>, String> {
+        let of = |kind: &str, path: &str, name: &str| -> Result<Vec<String>, String> {
             let named = |item: &Value| format!("{kind} {}", item[name].as_str().unwrap_or("?"));
-            self.list(path, key, value).iter().map(named).collect()
+            Ok(self.0.list(path, &format!("{key}={value}"))?.iter().map(named).collect())
         };
-        let mut all = of("container", "/containers/json?all=1", "Id");
-        all.extend(of("network", "/networks", "Name"));
-        all.extend(of("volume", "/volumes", "Name"));
-        all.extend(of("image", "/images/json", "Id"));
+        let mut all = of("container", "/containers/json?all=1", "Id")?;
+        all.extend(of("network", "/networks", "Name")?);
+        all.extend(of("volume", "/volumes", "Name")?);
+        all.extend(of("image", "/images/json", "Id")?);
         // The engine's order is of no meaning, and changes.
         all.sort();
-        all
+        Ok(all)
     }
 
     /// What a container has written so far; empty when there is no such container.
@@ -154,7 +164,7 @@ impl Engine {
     #[track_caller]
     pub fn until_gone(&self, session: &str, within: Duration) {
         until(&format!("nothing of session {session} is left"), within, || {
-            let left = self.resources(session);
+            let left = self.try_labelled(SESSION, session)?;
             if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
         });
     }

@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use crate::engine::Engine;
+use crate::engine::{Engine, SESSION};
 use crate::log::Log;
 use crate::process::Process;
 use crate::suite::Run;
@@ -79,7 +79,7 @@ impl Holder {
     #[track_caller]
     pub fn until_left(&self, expected: &[String]) {
         until(&format!("of session {} is left: {expected:?}", self.session), GONE_WITHIN, || {
-            let left = self.engine.resources(&self.session);
+            let left = self.engine.try_labelled(SESSION, &self.session)?;
             if left == expected { Ok(()) } else { Err(format!("{left:?}; the log: {}", self.log.text())) }
         });
     }
