@@ -12,12 +12,10 @@ use std::env;
 use std::error::Error;
 use std::fmt::Write as _;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::thread;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
+use miniz_oxide::deflate::compress_to_vec_zlib;
 
 #[path = "build/compile.rs"]
 mod compile;
@@ -26,6 +24,9 @@ mod compile;
 mod hello;
 #[path = "build/image.rs"]
 mod image;
+
+/// The level of compression that takes longest.
+const SMALLEST: u8 = 10;
 
 const ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
 
@@ -96,11 +97,9 @@ fn embed(out: &Path, architecture: &str) -> Result<String, Box<dyn Error>> {
     let reference = format!("reaper-ryuk:{}-{}", env::var("CARGO_PKG_VERSION")?, &digest[..12]);
     let engines = image::architecture(architecture)?;
     let archive = image::pack(&executable, "reaper-ryuk", &reference, "8080/tcp", engines, &labels)?;
-    let mut compressed = GzEncoder::new(Vec::new(), Compression::best());
-    compressed.write_all(&archive)?;
-    fs::write(out.join(format!("{architecture}.tar.gz")), compressed.finish()?)?;
+    fs::write(out.join(format!("{architecture}.tar.zlib")), compress_to_vec_zlib(&archive, SMALLEST))?;
     Ok(format!(
         "Embedded {{ reference: {reference:?}, os: \"linux\", architecture: {engines:?}, \
-         archive: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{architecture}.tar.gz\")) }}, "
+         archive: include_bytes!(concat!(env!(\"OUT_DIR\"), \"/{architecture}.tar.zlib\")) }}, "
     ))
 }

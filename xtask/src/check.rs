@@ -9,7 +9,7 @@ const FEATURES: [&str; 7] =
     ["embedded", "tokio", "bollard", "rstest", "testcontainers", "cli", "ryuk-server"];
 
 /// Packages as users have them, which the end-to-end tests run.
-const FIXTURES: [&str; 3] = ["suite", "testcontainers-0.28", "testcontainers-0.27"];
+const FIXTURES: [&str; 4] = ["suite", "testcontainers-0.28", "testcontainers-0.27", "attributes"];
 
 /// All tests: of the library, the server, the macros, the examples, end to end, and the documentation's.
 pub(crate) fn test() -> Result<(), String> {

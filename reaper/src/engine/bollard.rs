@@ -252,7 +252,7 @@ impl Engine for BollardEngine {
         Ok((version.os.unwrap_or_default(), version.arch.unwrap_or_default()))
     }
 
-    async fn load(&self, archive: &'static [u8]) -> Result<()> {
+    async fn load(&self, archive: Vec<u8>) -> Result<()> {
         let options = ImportImageOptionsBuilder::default().quiet(true).build();
         let body = bollard::body_full(archive.into());
         let mut answers = self.docker()?.import_image(options, body, None);

@@ -41,7 +41,7 @@ pub(crate) trait Engine {
     /// Operating system and architecture, in the engine's words: `linux`, `amd64`.
     async fn platform(&self) -> Result<(String, String)>;
     /// Brings an image to the engine from an archive as `docker save` writes it.
-    async fn load(&self, archive: &'static [u8]) -> Result<()>;
+    async fn load(&self, archive: Vec<u8>) -> Result<()>;
     /// Brings an image to the engine from its registry.
     async fn pull(&self, image: &str) -> Result<()>;
     /// Connects to the port of the reaper in this container. Where it can be proved who answers, also by ways that may

@@ -88,7 +88,7 @@ impl Image {
                 let fitting = Self::fitting(config, &os, &architecture);
                 // Any other may be there already, which the next attempt tells.
                 if let Self::Embedded(embedded) = &fitting {
-                    engine.load(embedded.archive).await?;
+                    engine.load(embedded.archive()?).await?;
                 }
                 return Ok(fitting);
             }

@@ -3,6 +3,13 @@
 //! `build.rs` compiles `ryuk/` into static executables and packs each as `docker save` would; the tag
 //! holds the hash of the executable, so an engine loads each version once and never runs a stale one.
 
+use std::io;
+use std::sync::Arc;
+
+use miniz_oxide::inflate::decompress_to_vec_zlib;
+
+use crate::error::{Error, Result};
+
 /// An image archive and what it was built for.
 #[derive(Debug)]
 pub(crate) struct Embedded {
@@ -12,8 +19,18 @@ pub(crate) struct Embedded {
     pub(crate) os: &'static str,
     /// In the engine's words.
     pub(crate) architecture: &'static str,
-    /// As `docker save` writes it, compressed with gzip.
-    pub(crate) archive: &'static [u8],
+    /// As `docker save` writes it, compressed.
+    archive: &'static [u8],
+}
+
+impl Embedded {
+    /// As `docker save` writes it. Not all engines take one that is compressed: Podman 4.3 refuses gzip.
+    pub(super) fn archive(&self) -> Result<Vec<u8>> {
+        decompress_to_vec_zlib(self.archive).map_err(|problem| Error::Engine {
+            operation: "unpack the embedded image".into(),
+            source: Arc::new(io::Error::other(problem.to_string())),
+        })
+    }
 }
 
 // EMBEDDED, the one for the machine that was built for first, and MISSING: architectures for which there is none, with

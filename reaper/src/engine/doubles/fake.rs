@@ -222,7 +222,7 @@ impl Engine for FakeEngine {
         Ok((os.into(), architecture.into()))
     }
 
-    async fn load(&self, _archive: &'static [u8]) -> Result<()> {
+    async fn load(&self, _archive: Vec<u8>) -> Result<()> {
         let mut world = self.0.borrow_mut();
         world.requests.push("load");
         world.has_image = true;

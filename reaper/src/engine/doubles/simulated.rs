@@ -170,7 +170,7 @@ impl Engine for SimulatedEngine {
         Ok(("linux".into(), "amd64".into()))
     }
 
-    async fn load(&self, _archive: &'static [u8]) -> Result<()> {
+    async fn load(&self, _archive: Vec<u8>) -> Result<()> {
         self.request(Operation::Load, "load", |engine| engine.world(|world| world.has_image = true)).await
     }
 
