@@ -273,8 +273,8 @@ fn an_image_that_cannot_be_pulled_is_named_with_the_way_to_choose_another() {
 #[test]
 fn a_reaper_that_cannot_reach_the_engine_guards_nothing_and_says_so() {
     let run = Run::new();
-    // The engine makes a folder of it, where the reaper looks for a socket.
     let socket = run.file("not-a-socket");
+    std::fs::write(&socket, "").unwrap();
     let mut command = attaches(&run);
     command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", &socket).env("RYUK_CONNECTION_TIMEOUT", "1s");
     let session = format!("socketless-{}", std::process::id());

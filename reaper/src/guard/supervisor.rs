@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout};
 
 use super::connection::{Connection, Line, Request, lock, told};
@@ -58,27 +58,33 @@ pub(super) fn start(session: SessionId, config: Config) {
 /// The thread. Whatever panics on it, a subscriber's code among it, is told to whoever waits: they would wait for ever.
 fn hold(session: SessionId, config: Config) {
     let handed_out = OnceCell::new();
-    let work = || acquire_and_hold(session.clone(), config.clone(), &handed_out);
+    // Here, so that what is asked of a thread that panics waits until it is known why nobody will answer.
+    let (requests, mut requested) = unbounded_channel();
+    let work = || acquire_and_hold(session.clone(), config.clone(), &handed_out, requests, &mut requested);
     let Err(payload) = catch_unwind(AssertUnwindSafe(work)) else { return };
     // Without a word to tracing, which may be what panicked.
     let error = Error::Thread { source: Arc::new(panicked(&*payload)) };
     match handed_out.get() {
         None => slots::fail(session, config, &error),
         Some(line) => {
-            let mut line = lock(line);
-            line.ended = Some(error.clone());
-            let released = line.released;
-            drop(line);
+            let released = lock(line).released;
             // Nobody misses it then, and the slot may hold somebody's new connection.
             if !released {
-                slots::lose(session, error);
+                slots::lose(session, error.clone());
             }
+            lock(line).ended = Some(error);
         }
     }
 }
 
 /// Acquires, hands out, and holds for as long as somebody has a handle.
-fn acquire_and_hold(session: SessionId, config: Config, handed_out: &OnceCell<Arc<Mutex<Line>>>) {
+fn acquire_and_hold(
+    session: SessionId,
+    config: Config,
+    handed_out: &OnceCell<Arc<Mutex<Line>>>,
+    requests: UnboundedSender<Request>,
+    requested: &mut UnboundedReceiver<Request>,
+) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
@@ -89,7 +95,6 @@ fn acquire_and_hold(session: SessionId, config: Config, handed_out: &OnceCell<Ar
             Ok(supervisor) => supervisor,
             Err(error) => return slots::fail(session, config, &error),
         };
-        let (requests, mut requested) = unbounded_channel();
         let connection = Arc::new(Connection {
             endpoint: supervisor.plan.endpoint.place.to_string(),
             engine: supervisor.plan.endpoint.clone(),
@@ -114,7 +119,7 @@ fn acquire_and_hold(session: SessionId, config: Config, handed_out: &OnceCell<Ar
             supervisor.leave_keeper();
         }
         tokio::select! {
-            () = supervisor.run(&mut requested) => {}
+            () = supervisor.run(requested) => {}
             // Goes on for as long as the process holds its connection anyway; the reaper has been told.
             () = remove(orphans, &engine) => unreachable!("it never returns"),
         }
