@@ -13,8 +13,9 @@ const POLLIN: i16 = 1;
 const SOL_SOCKET: i32 = 1;
 const SO_KEEPALIVE: i32 = 9;
 const IPPROTO_TCP: i32 = 6;
-/// `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`: ask after 10 s of silence, give up after three more.
-const KEEPALIVE: [(i32, i32); 3] = [(4, 10), (5, 5), (6, 3)];
+/// `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`: ask after 10 s of silence, give up after three more. And
+/// `TCP_USER_TIMEOUT`, in milliseconds: as soon, while an answer is under way, which would be repeated for a quarter of an hour.
+const KEEPALIVE: [(i32, i32); 4] = [(4, 10), (5, 5), (6, 3), (18, 25_000)];
 
 const RLIMIT_NOFILE: i32 = 7;
 /// Of this process, and of the system.
