@@ -7,13 +7,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::hello;
 use super::image::Image;
-use crate::engine::Endpoint;
-use crate::engine::{Concessions, ContainerSpec};
+use crate::engine::{Concessions, ContainerSpec, Endpoint};
 use crate::platform::{Process, random};
-use crate::session::Owner;
 use crate::session::folder::Memory;
-use crate::session::{self, SessionId};
-use crate::session::{Filter, Labels, REAPER};
+use crate::session::{self, Filter, Labels, Owner, REAPER, SessionId};
 use crate::settings::{Config, Keep};
 
 const CONNECTION_TIMEOUT: &str = "RYUK_CONNECTION_TIMEOUT";

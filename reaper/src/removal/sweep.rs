@@ -12,8 +12,7 @@ use futures_util::future::join_all;
 
 use super::reap::{Spared, reap};
 use crate::engine::{Inventory, Kind, Removal, Resource, Sought};
-use crate::session::owner_is_gone;
-use crate::session::{Filter, KEEP, PROCESS, RUNNER, SESSION};
+use crate::session::{Filter, KEEP, PROCESS, RUNNER, SESSION, owner_is_gone};
 use crate::settings::Sweep;
 
 /// What nobody else will remove.
@@ -124,8 +123,7 @@ mod tests {
     use crate::engine::State;
     use crate::engine::doubles::{Shelf, resource};
     use crate::platform::Process;
-    use crate::session::Owner;
-    use crate::session::RYUK;
+    use crate::session::{Owner, RYUK};
 
     /// The marks of a process that runs and of one that has ended.
     fn marks() -> (String, String) {

@@ -13,15 +13,12 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use super::values::attached;
-use crate::engine::Endpoint;
-use crate::engine::has_network;
-use crate::engine::{BollardEngine, Engine as _};
-use crate::engine::{Inventory as _, Kind, Sought};
-use crate::engine::{wait, work};
+use crate::engine::{
+    BollardEngine, Endpoint, Engine as _, Inventory as _, Kind, Sought, has_network, wait, work,
+};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
-use crate::session::SessionId;
-use crate::session::{Filter, NETWORK};
+use crate::session::{Filter, NETWORK, SessionId};
 
 /// A network on the engine, that is removed with the session; from [`Reaper::network`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -13,9 +13,7 @@ use crate::engine::{Inventory as _, Kind, Place, Sought, wait, work};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::removal::sessions::{self, Resource};
-use crate::session::Filter;
-use crate::session::{self, GIVEN, SessionId};
-use crate::session::{Owner, owner_lives};
+use crate::session::{self, Filter, GIVEN, Owner, SessionId, owner_lives};
 use crate::settings::{Config, Found, Keep, RUN, Run};
 
 /// A session that this process holds for the commands that it runs.

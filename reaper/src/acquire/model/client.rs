@@ -13,8 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use super::scenario::Life;
 use crate::acquire::tests::plan;
-use crate::acquire::wire;
-use crate::acquire::{Acquired, acquire};
+use crate::acquire::{Acquired, acquire, wire};
 use crate::engine::doubles::SimulatedEngine;
 use crate::error::Error;
 use crate::session::Filter;

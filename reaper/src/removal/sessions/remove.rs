@@ -92,11 +92,9 @@ impl Removal {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Place;
-    use crate::engine::State;
     use crate::engine::doubles::{Shelf, resource as thing};
-    use crate::session::Owner;
-    use crate::session::{PROCESS, REAPER, RYUK, SESSION};
+    use crate::engine::{Place, State};
+    use crate::session::{Owner, PROCESS, REAPER, RYUK, SESSION};
 
     fn session() -> Session {
         Session { id: "ours".into(), found: Vec::new(), engine: Place::Tcp("nowhere:1".into()) }

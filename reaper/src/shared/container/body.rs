@@ -15,10 +15,7 @@ use serde_json::{Value, json};
 
 use super::ready::{Check, Ready, until_ready};
 use super::shared_container::{SharedContainer, share};
-use crate::engine::BollardEngine;
-use crate::engine::Endpoint;
-use crate::engine::{Inventory as _, Kind, Removal};
-use crate::engine::{wait, work};
+use crate::engine::{BollardEngine, Endpoint, Inventory as _, Kind, Removal, wait, work};
 use crate::error::Result;
 use crate::guard::Reaper;
 use crate::session::{KEEP, Labels, is_ours};

@@ -14,8 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::shared_container::{SharedContainer, look_at};
-use crate::engine::Endpoint;
-use crate::engine::{BollardEngine, Engine as _};
+use crate::engine::{BollardEngine, Endpoint, Engine as _};
 use crate::error::{Error, Result};
 
 const WITHIN: Duration = Duration::from_secs(60);

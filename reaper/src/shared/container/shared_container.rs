@@ -15,10 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::difference::differences;
-use crate::engine::Endpoint;
-use crate::engine::Ports;
-use crate::engine::published;
-use crate::engine::work;
+use crate::engine::{Endpoint, Ports, published, work};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::shared::values::attached;

@@ -9,19 +9,15 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 use super::finding::{Examination, Told};
-use crate::acquire::Image;
-use crate::acquire::Plan;
-use crate::acquire::acquire;
-use crate::engine::Endpoint;
-use crate::engine::create_volume;
-use crate::engine::{BollardEngine, Container, ContainerSpec, Engine as _, Refusal, State};
-use crate::engine::{Inventory as _, Kind, Removal, Resource, Sought};
+use crate::acquire::{Image, Plan, acquire};
+use crate::engine::{
+    BollardEngine, Container, ContainerSpec, Endpoint, Engine as _, Inventory as _, Kind, Refusal, Removal,
+    Resource, Sought, State, create_volume,
+};
 use crate::error::{Error, Result};
 use crate::removal::{Spared, reap};
-use crate::session::Owner;
 use crate::session::folder::Memory;
-use crate::session::{self, SessionId};
-use crate::session::{Labels, RYUK};
+use crate::session::{self, Labels, Owner, RYUK, SessionId};
 use crate::settings::{Config, Found, Keep};
 
 /// The reaper waits a second, and removes in a moment; the rest is for a slow engine.
