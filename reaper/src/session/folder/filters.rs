@@ -12,7 +12,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use super::private::{open, read};
-use super::session_folder::{SessionFolder, path_of, uninterrupted};
+use super::session_folder::{SessionFolder, locked, path_of};
 use crate::session::Filter;
 
 const FILTERS: &str = "filters";
@@ -38,7 +38,7 @@ pub(crate) fn note(
     let folder = SessionFolder::join(root, session, runner)?;
     let mut options = File::options();
     let mut file = open(&folder.file(FILTERS), options.read(true).append(true).create(true))?;
-    uninterrupted(|| file.lock())?;
+    locked("writing in it", || file.try_lock())?;
     let mut text = String::new();
     file.read_to_string(&mut text)?;
     let known: Vec<_> = parse(&text).collect();

@@ -203,17 +203,25 @@ fn retry_if_gone(error: io::Error) -> io::Result<bool> {
     if error.kind() == io::ErrorKind::NotFound { Ok(false) } else { Err(error) }
 }
 
-/// Waits for somebody who removes or looks whether to: for a moment, unless he was stopped in it.
+/// Waits for somebody who removes or looks whether to.
 fn lock_shared(alive: &File) -> io::Result<()> {
+    locked("removing it", || alive.try_lock_shared())
+}
+
+/// Waits for a lock that is held for a moment, unless its holder was stopped in it.
+pub(super) fn locked(
+    what_for: &str,
+    try_lock: impl Fn() -> std::result::Result<(), TryLockError>,
+) -> io::Result<()> {
     let began = Instant::now();
     loop {
-        match alive.try_lock_shared() {
+        match try_lock() {
             Ok(()) => return Ok(()),
             Err(TryLockError::WouldBlock) if began.elapsed() < LOCKED_AT_MOST => {
                 std::thread::sleep(Duration::from_millis(1));
             }
             Err(TryLockError::WouldBlock) => {
-                let problem = format!("a process has been removing it for {LOCKED_AT_MOST:?}");
+                let problem = format!("a process has been {what_for} for {LOCKED_AT_MOST:?}");
                 return Err(io::Error::new(io::ErrorKind::TimedOut, problem));
             }
             Err(TryLockError::Error(error)) => return Err(error),
