@@ -18,7 +18,7 @@ use crate::register::{Line, Register};
 /// Official Ryuk's limit for a line.
 const LONGEST_LINE: usize = 64 << 10;
 /// What somebody who comes to say something has said it by.
-const MOMENT: Duration = Duration::from_millis(500);
+pub(crate) const MOMENT: Duration = Duration::from_millis(500);
 /// What may have been sent behind a line that is refused.
 const MOST_REFUSED: usize = 64;
 
@@ -54,6 +54,11 @@ impl Client {
 
     pub(crate) fn is_registered(&self) -> bool {
         self.claim == Claim::Registered
+    }
+
+    /// Whether it has greeted, and so is about to register something.
+    pub(crate) fn is_about_to_register(&self) -> bool {
+        self.told.is_some() && !self.is_registered()
     }
 
     /// From when on it is taken for one that has come back without repeating its filter; none where it is no such.

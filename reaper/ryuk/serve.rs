@@ -22,7 +22,7 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::client::Client;
+use crate::client::{Client, MOMENT};
 use crate::door::Door;
 use crate::log;
 use crate::platform;
@@ -61,6 +61,8 @@ pub(crate) struct Server<'a> {
     registered_at: Instant,
     /// How often was looked at the door since the time was over.
     looks: u32,
+    /// A deadline that was found over, and when: whoever was let in by the last looks has a moment from then on.
+    seen_due: Option<(Instant, Instant)>,
 }
 
 enum Phase {
@@ -116,6 +118,7 @@ impl<'a> Server<'a> {
             alone_since: now,
             registered_at: now,
             looks: 0,
+            seen_due: None,
         }
     }
 
@@ -123,6 +126,12 @@ impl<'a> Server<'a> {
     pub(crate) fn run(mut self) -> io::Result<bool> {
         loop {
             let now = Instant::now();
+            if let Phase::Serving(Some(due)) = self.phase
+                && due <= now
+                && self.seen_due.is_none_or(|(seen, _)| seen != due)
+            {
+                self.seen_due = Some((due, now));
+            }
             let is_removing = matches!(self.phase, Phase::Pruning { .. });
             let is_due = !is_removing && self.due_at().is_some_and(|at| at <= now);
             if is_due && self.looks == LAST_LOOKS {
@@ -189,7 +198,14 @@ impl<'a> Server<'a> {
                 let in_time = self.clients.iter().filter(|client| client.came_before(due));
                 let shown_at =
                     in_time.filter_map(Client::silent_at).filter(|_| self.may_be_silent(due)).max();
-                Some(shown_at.map_or(due, |shown_at| due.max(shown_at)))
+                // Who was let in by the last looks and has greeted has one more thing to say, and the answer to wait for.
+                let greeted_at = match self.seen_due {
+                    Some((seen, at)) if seen == due => {
+                        self.clients.iter().any(Client::is_about_to_register).then(|| at + MOMENT)
+                    }
+                    _ => None,
+                };
+                Some(shown_at.into_iter().chain(greeted_at).fold(due, Instant::max))
             }
         }
     }
