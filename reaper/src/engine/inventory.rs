@@ -5,7 +5,6 @@
 //! engine has.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::time::{Duration, SystemTime};
@@ -15,62 +14,12 @@ use serde_json::{Value, json};
 
 use super::discover::Place;
 use super::http::{Answer, bounded, invalid};
+use super::kind::Kind;
 use super::moment::moment;
 use super::percent;
 use super::provider::State;
 use super::sought::Sought;
 use crate::session::RYUK;
-
-/// A kind of thing that an engine keeps, in the order in which one lets go of the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(not(feature = "cli"), expect(unreachable_pub, reason = "public with the command line's feature"))]
-pub enum Kind {
-    /// A container, whether it runs or not.
-    Container,
-    /// A network.
-    Network,
-    /// A volume.
-    Volume,
-    /// An image.
-    Image,
-}
-
-impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Container, Self::Network, Self::Volume, Self::Image];
-
-    fn list(self) -> &'static str {
-        match self {
-            Self::Container => "/containers/json?all=1&filters=",
-            Self::Network => "/networks?filters=",
-            Self::Volume => "/volumes?filters=",
-            Self::Image => "/images/json?filters=",
-        }
-    }
-
-    /// A container by force and with the anonymous volumes that are its own. Of a volume, force means that one that is
-    /// gone already is no error. Never an image: by force Docker takes the tags of others and the image under a container
-    /// that does not run, and Podman takes the containers, too.
-    fn removal(self, id: &str) -> String {
-        let id = percent::encoded(id);
-        match self {
-            Self::Container => format!("/containers/{id}?force=1&v=1"),
-            Self::Network => format!("/networks/{id}"),
-            Self::Volume => format!("/volumes/{id}?force=1"),
-            Self::Image => format!("/images/{id}"),
-        }
-    }
-}
-
-impl fmt::Display for Kind {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Self::Container => "container",
-            Self::Network => "network",
-            Self::Volume => "volume",
-            Self::Image => "image",
-        })
-    }
-}
 
 /// Something on an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -163,7 +112,7 @@ impl Inventory for Place {
     }
 
     async fn remove(&self, kind: Kind, id: &str) -> Removal {
-        removal(bounded(self, "DELETE", &kind.removal(id)).await, "already in progress")
+        removal(bounded(self, "DELETE", &kind.removal(&percent::encoded(id))).await, "already in progress")
     }
 
     async fn remove_idle(&self, id: &str) -> Removal {

@@ -9,6 +9,8 @@ mod discover;
 pub(crate) mod doubles;
 mod http;
 mod inventory;
+#[path = "../../ryuk/kind.rs"]
+mod kind;
 mod look_up;
 mod moment;
 mod percent;
@@ -28,11 +30,11 @@ pub(crate) use self::bollard::client_at;
 pub(crate) use self::discover::{Endpoint, Place, discover, likely};
 #[cfg(feature = "cli")]
 pub(crate) use self::discover::{Probed, endpoint, probes};
-#[cfg(feature = "cli")]
-pub use self::inventory::Kind;
-#[cfg(not(feature = "cli"))]
-pub(crate) use self::inventory::Kind;
 pub(crate) use self::inventory::{Inventory, Removal, Resource};
+#[cfg(feature = "cli")]
+pub use self::kind::Kind;
+#[cfg(not(feature = "cli"))]
+pub(crate) use self::kind::Kind;
 pub(crate) use self::look_up::has_network;
 #[cfg(any(feature = "bollard", feature = "testcontainers"))]
 pub(crate) use self::look_up::published;
