@@ -178,12 +178,19 @@ impl Drop for Connection {
     }
 }
 
-/// Does what somebody asked for, and tells him, also of a panic.
-pub(super) async fn told<T>(work: impl Future<Output = Result<T>>, answer: Answer<T>) {
+/// Does what somebody asked for, and tells him, also of a panic: after everybody else, for he may ask for a new
+/// connection as soon as he knows.
+pub(super) async fn told<T>(
+    work: impl Future<Output = Result<T>>,
+    answer: Answer<T>,
+    panics: impl FnOnce(&Error),
+) {
     match AssertUnwindSafe(work).catch_unwind().await {
         Ok(outcome) => answer(outcome),
         Err(payload) => {
-            answer(Err(Error::Thread { source: Arc::new(panicked(&*payload)) }));
+            let error = Error::Thread { source: Arc::new(panicked(&*payload)) };
+            panics(&error);
+            answer(Err(error));
             resume_unwind(payload);
         }
     }
@@ -192,4 +199,27 @@ pub(super) async fn told<T>(work: impl Future<Output = Result<T>>, answer: Answe
 /// A panic elsewhere leaves these values whole: each is replaced in one piece.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_asked_for_what_panicked_is_told_when_all_others_were() {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+        let (said, heard) = std::sync::mpsc::channel();
+        let to_all = said.clone();
+        let work = async { panic!("on purpose") };
+        let answer = Box::new(move |outcome: Result<()>| {
+            said.send(format!("asker: {}", outcome.expect_err("it panicked").report())).expect("it is read");
+        });
+        let work = told(work, answer, |error| to_all.send(format!("all: {}", error.report())).expect("it is read"));
+        let raised = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
+        assert!(raised.is_err(), "nobody else is told");
+        let heard: Vec<_> = heard.try_iter().collect();
+        let [all, asker] = heard.as_slice() else { panic!("{heard:?}") };
+        assert!(all.starts_with("all: ") && all.contains("it panicked: on purpose"), "{all}");
+        assert!(asker.starts_with("asker: ") && asker.contains("it panicked: on purpose"), "{asker}");
+    }
 }

@@ -66,14 +66,20 @@ fn hold(session: SessionId, config: Config) {
     let error = Error::Thread { source: Arc::new(panicked(&*payload)) };
     match handed_out.get() {
         None => slots::fail(session, config, &error),
-        Some(line) => {
-            let released = lock(line).released;
-            // Nobody misses it then, and the slot may hold somebody's new connection.
-            if !released {
-                slots::lose(session, error.clone());
-            }
-            lock(line).ended = Some(error);
-        }
+        Some(line) => end(&session, line, &error),
+    }
+}
+
+/// Has the panic of the thread told to whoever asks from now on. A second time it changes nothing: somebody who was told
+/// may have a new connection.
+fn end(session: &SessionId, line: &Mutex<Line>, error: &Error) {
+    let (ended, released) = {
+        let mut line = lock(line);
+        (line.ended.replace(error.clone()).is_some(), line.released)
+    };
+    // Of a released one nobody misses anything, and the slot may hold somebody's new connection.
+    if !ended && !released {
+        slots::lose(session.clone(), error.clone());
     }
 }
 
@@ -281,15 +287,17 @@ impl Supervisor {
 
     async fn run(mut self, requested: &mut UnboundedReceiver<Request>) {
         let mut byte = [0];
+        let (session, line) = (self.plan.session.clone(), Arc::clone(&self.line));
+        let panics = |error: &Error| end(&session, &line, error);
         loop {
             tokio::select! {
                 request = requested.recv() => match request {
-                    Some(Request::Also(filter, answer)) => told(self.also(filter), answer).await,
-                    Some(Request::Reap(answer)) => told(self.reap(), answer).await,
+                    Some(Request::Also(filter, answer)) => told(self.also(filter), answer, panics).await,
+                    Some(Request::Reap(answer)) => told(self.reap(), answer, panics).await,
                     #[cfg(feature = "cli")]
-                    Some(Request::Others(answer)) => told(async { Ok(self.others().await) }, answer).await,
+                    Some(Request::Others(answer)) => told(async { Ok(self.others().await) }, answer, panics).await,
                     #[cfg(feature = "cli")]
-                    Some(Request::EndRun(answer)) => told(self.end_run(), answer).await,
+                    Some(Request::EndRun(answer)) => told(self.end_run(), answer, panics).await,
                     // The last handle is gone; dropping the stream is what the reaper waits for.
                     None => return,
                 },
