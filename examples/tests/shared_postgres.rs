@@ -45,7 +45,7 @@ async fn order(
 
 /// How many servers the engine has had for this run, ended or not.
 async fn servers(reaper: &Reaper) -> anyhow::Result<usize> {
-    let ours = format!("{}={}", reaper::labels::SESSION, reaper.session());
+    let ours = format!("{}={}", reaper::label_keys::SESSION, reaper.session());
     let filters = HashMap::from([("label", vec![ours, format!("{}={}", ROLE.0, ROLE.1)])]);
     let options = ListContainersOptionsBuilder::default().all(true).filters(&filters).build();
     Ok(Docker::connect_with_local_defaults()?.list_containers(Some(options)).await?.len())

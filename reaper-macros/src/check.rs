@@ -273,7 +273,7 @@ fn expects_any_panic(attribute: &Attribute) -> bool {
 }
 
 fn check_parameters(function: &Function, registration: Registration, mistakes: &mut Mistakes) {
-    walk_parameters(function, &OF_A_TEST, mistakes, |_| {
+    walk_parameters(function, &OF_A_TEST, mistakes, &|_| {
         (registration == Registration::Missing).then(|| {
             "the only parameter that `#[with_reaper]` fills is the guard (`reaper: Reaper`): for others add \
              `#[rstest]` below it"
@@ -287,7 +287,7 @@ pub(crate) fn walk_parameters(
     function: &Function,
     refusals: &Refusals,
     mistakes: &mut Mistakes,
-    wrong_with: impl Fn(&Parameter) -> Option<String>,
+    wrong_with: &dyn Fn(&Parameter) -> Option<String>,
 ) {
     let mut has_guard = false;
     for parameter in &function.parameters {
@@ -308,8 +308,14 @@ pub(crate) fn walk_parameters(
 }
 
 pub(crate) fn path_text(attribute: &Attribute) -> String {
-    let names: Vec<_> = attribute.path().segments.iter().map(|segment| segment.ident.to_string()).collect();
-    names.join("::")
+    let mut text = String::new();
+    for segment in &attribute.path().segments {
+        if !text.is_empty() {
+            text.push_str("::");
+        }
+        text.push_str(&segment.ident.to_string());
+    }
+    text
 }
 
 /// The last name of its path: without nightly a span cannot cover more than one token.

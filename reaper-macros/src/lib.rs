@@ -29,7 +29,7 @@ pub fn with_reaper(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let untouched = proc_macro2::TokenStream::from(item.clone());
     let compiler = Compiler::running();
     let found = syn::parse::<Arguments>(arguments)
-        .and_then(|arguments| Ok((Library::find(arguments.library.as_ref(), compiler)?, arguments)));
+        .and_then(|mut arguments| Ok((Library::find(arguments.library.take(), compiler)?, arguments)));
     let (library, arguments) = match found {
         Ok(found) => found,
         Err(mistakes) => return expand::with_mistakes(&mistakes, &untouched).into(),
@@ -63,7 +63,7 @@ pub fn shared(arguments: TokenStream, item: TokenStream) -> TokenStream {
 pub fn guard(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let untouched = proc_macro2::TokenStream::from(item.clone());
     let library = syn::parse::<Arguments>(arguments)
-        .and_then(|arguments| Library::find(arguments.library.as_ref(), Compiler::running()));
+        .and_then(|arguments| Library::find(arguments.library, Compiler::running()));
     let expanded = library.and_then(|library| match syn::parse::<Item>(item)? {
         Item::Function(function) => Ok(expand::marked(&library, function)),
         Item::Module(module) => {

@@ -1,20 +1,22 @@
 //! The path under which an expansion finds the library, from wherever it stands.
 
+use std::rc::Rc;
+
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens, format_ident, quote};
 use syn::Path;
 
 use crate::compiler::{Compiler, Found};
 
-/// A path that means the library in the module of the attribute.
+/// A path that means the library in the module of the attribute. Counted, for syn's types are compiled without copying.
 #[derive(Clone)]
-pub(crate) struct Library(Path);
+pub(crate) struct Library(Rc<Path>);
 
 impl Library {
     /// The one that was given, or else the one that the compiler knows.
-    pub(crate) fn find(given: Option<&Path>, compiler: &Compiler) -> syn::Result<Self> {
+    pub(crate) fn find(given: Option<Path>, compiler: &Compiler) -> syn::Result<Self> {
         if let Some(given) = given {
-            return Ok(Self(given.clone()));
+            return Ok(Self::at(given));
         }
         let lost = |why: &str| {
             let message = format!("{why}: say where it is, `crate = path::to::reaper`, in the parentheses");
@@ -23,7 +25,7 @@ impl Library {
         match compiler.library() {
             Found::At(name) => {
                 let name = syn::Ident::new(&name, Span::call_site());
-                Ok(Self(syn::parse_quote!(::#name)))
+                Ok(Self::at(syn::parse_quote!(::#name)))
             }
             Found::Nowhere => {
                 lost("the library of this attribute, test-reaper, is no dependency of this crate's own")
@@ -38,6 +40,10 @@ impl Library {
         }
     }
 
+    fn at(path: Path) -> Self {
+        Self(Rc::new(path))
+    }
+
     /// The path for a module inside the one of the attribute.
     pub(crate) fn one_module_in(&self, compiler: &Compiler) -> Self {
         let Self(path) = self;
@@ -49,11 +55,11 @@ impl Library {
             "crate" => self.clone(),
             "self" => {
                 let rest = path.segments.iter().skip(1);
-                Self(syn::parse_quote!(super #(::#rest)*))
+                Self::at(syn::parse_quote!(super #(::#rest)*))
             }
-            "super" => Self(syn::parse_quote!(super::#path)),
+            "super" => Self::at(syn::parse_quote!(super::#path)),
             // A name of the module's own. Where it is not known, it is taken for a crate's, as it is at the root.
-            _ if compiler.is_dependency(&first) == Some(false) => Self(syn::parse_quote!(super::#path)),
+            _ if compiler.is_dependency(&first) == Some(false) => Self::at(syn::parse_quote!(super::#path)),
             _ => self.clone(),
         }
     }
@@ -67,7 +73,7 @@ impl Library {
         }
         let name = format_ident!("__reaper_of_{}", test);
         // Gone where the test is gone.
-        (Self(name.clone().into()), quote!(#[cfg(test)] use #path as #name;))
+        (Self::at(name.clone().into()), quote!(#[cfg(test)] use #path as #name;))
     }
 }
 

@@ -78,7 +78,7 @@ impl Module {
     }
 
     pub(crate) fn parse(attributes: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<Self> {
-        let head = take_until(input, |input| input.peek(token::Brace) || input.peek(Token![;]))?;
+        let head = take_until(input, &|input| input.peek(token::Brace) || input.peek(Token![;]))?;
         if input.peek(Token![;]) {
             let message = "`#[with_reaper]` has to see the tests: it needs the module's body here, not in a file \
                            of its own";
@@ -157,9 +157,9 @@ fn other(input: ParseStream<'_>) -> syn::Result<TokenStream> {
         || ahead.peek(Token![type]);
     let mut tokens = if has_value {
         // Which may compare or shift: no brackets are counted.
-        take_until(input, |input| input.peek(Token![;]))?
+        take_until(input, &|input| input.peek(Token![;]))?
     } else {
-        take_balanced(input, |input| input.peek(Token![;]) || input.peek(token::Brace))?
+        take_balanced(input, &|input| input.peek(Token![;]) || input.peek(token::Brace))?
     };
     // The semicolon, or the body.
     if !input.is_empty() {

@@ -121,7 +121,7 @@ impl Function {
         let head = head(input, &mut qualifiers)?;
         let keyword = input.parse()?;
         let name = input.call(Ident::parse_any)?;
-        let generics = take_balanced(input, |input| input.peek(token::Paren))?;
+        let generics = take_balanced(input, &|input| input.peek(token::Paren))?;
         let list;
         let parentheses = syn::parenthesized!(list in input);
         let mut parameters = Vec::new();
@@ -133,11 +133,11 @@ impl Function {
         }
         let output = if input.peek(Token![->]) {
             input.parse::<Token![->]>()?;
-            take_balanced(input, |input| input.peek(Token![where]) || is_body(input))?
+            take_balanced(input, &|input| input.peek(Token![where]) || is_body(input))?
         } else {
             TokenStream::new()
         };
-        let where_clause = take_balanced(input, is_body)?;
+        let where_clause = take_balanced(input, &is_body)?;
         let TokenTree::Group(body) = input.parse()? else {
             return Err(input.error("expected a body in braces"));
         };
@@ -225,12 +225,12 @@ impl Parameter {
 impl Parse for Parameter {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let attributes = input.call(Attribute::parse_outer)?;
-        let pattern = take_until(input, |input| {
+        let pattern = take_until(input, &|input| {
             input.peek(Token![,]) || (input.peek(Token![:]) && !input.peek(Token![::]))
         })?;
         let kind = if input.peek(Token![:]) {
             input.parse::<Token![:]>()?;
-            take_balanced(input, |input| input.peek(Token![,]))?
+            take_balanced(input, &|input| input.peek(Token![,]))?
         } else {
             TokenStream::new()
         };
@@ -315,7 +315,7 @@ fn is_body(input: ParseStream<'_>) -> bool {
 
 pub(crate) fn take_until(
     input: ParseStream<'_>,
-    end: impl Fn(ParseStream<'_>) -> bool,
+    end: &dyn Fn(ParseStream<'_>) -> bool,
 ) -> syn::Result<TokenStream> {
     let mut tokens = TokenStream::new();
     while !input.is_empty() && !end(input) {
@@ -325,13 +325,13 @@ pub(crate) fn take_until(
 }
 
 pub(crate) fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
-    take_until(input, |input| input.peek(Token![,])).map(drop)
+    take_until(input, &|input| input.peek(Token![,])).map(drop)
 }
 
 /// Up to an end outside all angle brackets. An arrow is no bracket.
 pub(crate) fn take_balanced(
     input: ParseStream<'_>,
-    end: impl Fn(ParseStream<'_>) -> bool,
+    end: &dyn Fn(ParseStream<'_>) -> bool,
 ) -> syn::Result<TokenStream> {
     let mut tokens = TokenStream::new();
     let mut depth = 0_usize;

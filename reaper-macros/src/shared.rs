@@ -73,7 +73,7 @@ fn key(input: ParseStream<'_>, name: &Ident) -> syn::Result<TokenStream> {
         return Err(wrong(name.span()));
     }
     input.parse::<Token![=]>()?;
-    let value = take_until(input, |input| input.peek(Token![,]))?;
+    let value = take_until(input, &|input| input.peek(Token![,]))?;
     match syn::parse2::<syn::Lit>(value.clone()) {
         Ok(syn::Lit::Str(text)) if !text.value().is_empty() => Ok(value),
         Ok(literal) => Err(wrong(literal.span())),
@@ -103,7 +103,7 @@ pub(crate) fn expand(
     compiler: &Compiler,
 ) -> TokenStream {
     let found = syn::parse2::<Arguments>(arguments)
-        .and_then(|arguments| Ok((Library::find(arguments.library.as_ref(), compiler)?, arguments)));
+        .and_then(|mut arguments| Ok((Library::find(arguments.library.take(), compiler)?, arguments)));
     let (library, arguments) = match found {
         Ok(found) => found,
         Err(mistakes) => return with_mistakes(&mistakes, item),
@@ -184,7 +184,7 @@ const OF_A_VALUE: Refusals = Refusals {
 };
 
 fn check_parameters(arguments: &Arguments, function: &Function, mistakes: &mut Mistakes) {
-    walk_parameters(function, &OF_A_VALUE, mistakes, |parameter| {
+    walk_parameters(function, &OF_A_VALUE, mistakes, &|parameter| {
         let name = bound_name(parameter);
         let named = arguments.key.clone().zip(name.as_ref());
         if named.is_some_and(|(key, name)| mentions(key, &name.to_string())) {

@@ -227,7 +227,7 @@ pub use crate::guard::{Builder, Reaper};
 pub use crate::removal::Reaped;
 #[cfg(feature = "cli")]
 pub use crate::removal::sessions;
-pub use crate::session::{Filter, Labels, SessionId, labels};
+pub use crate::session::{Filter, Labels, LabelsIter, SessionId, label_keys};
 #[cfg(feature = "bollard")]
 pub use crate::shared::ContainerSpec;
 pub use crate::shared::Network;
@@ -235,7 +235,7 @@ pub use crate::shared::Network;
 pub use crate::shared::SharedContainer;
 #[cfg(feature = "testcontainers")]
 pub use crate::shared::testcontainers;
-pub use crate::test::current;
+pub use crate::test::{current, hold, labels};
 #[cfg(feature = "rstest")]
 pub use crate::test::fixtures;
 #[cfg(feature = "cli")]

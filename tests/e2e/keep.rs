@@ -82,6 +82,27 @@ fn on_failure_keeps_what_failing_tests_created_and_nothing_else() {
     assert_eq!(sweep("all", &killed.session), Vec::<String>::new());
 }
 
+/// Nobody lets go of their guards, so the status with which their processes exit decides.
+#[test]
+fn on_failure_keeps_what_failing_tests_created_through_a_helper_and_nothing_else() {
+    let run = Run::new();
+    let runner = spawn(&mut keep(&run, "on-failure", "binary(held) and not test(asks_under)"));
+    let killed = run.until_recorded("asks_and_stays");
+    signal("KILL", &killed.pid);
+    let output = runner.wait_with_output().unwrap();
+    says_how_to_remove(&output, &killed.session);
+    let records = run.records();
+    assert_eq!(records.len(), 6, "{records:#?}\n{}", text(&output));
+    let failed = records.iter().filter(|record| record.test.starts_with("asks_and"));
+    let expected: BTreeSet<_> = failed.map(|record| format!("container {}", record.container)).collect();
+    assert_eq!(expected.len(), 3, "{records:#?}");
+    let left = left(&killed.session);
+    let containers = left.iter().filter(|left| left.starts_with("container ")).cloned();
+    assert_eq!(containers.collect::<BTreeSet<_>>(), expected, "{left:#?}");
+    assert_eq!(left.len(), 4 * expected.len(), "{left:#?}");
+    assert_eq!(sweep("all", &killed.session), Vec::<String>::new());
+}
+
 #[test]
 fn always_keeps_everything_but_the_reaper() {
     let run = Run::new();

@@ -10,6 +10,7 @@ mod composed;
 mod containers;
 mod crowd;
 mod ends;
+mod held;
 mod keep;
 mod keeper;
 mod kept_by_hand;

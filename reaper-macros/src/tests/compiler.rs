@@ -7,7 +7,7 @@ use crate::library::Library;
 
 fn library(given: Option<&str>, command_line: &str) -> Result<Library, String> {
     let given = given.map(|path| syn::parse_str(path).expect("a path"));
-    Library::find(given.as_ref(), &Compiler::with(command_line)).map_err(|error| error.to_string())
+    Library::find(given, &Compiler::with(command_line)).map_err(|error| error.to_string())
 }
 
 fn text(library: &Library) -> String {

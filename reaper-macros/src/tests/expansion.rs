@@ -240,9 +240,9 @@ fn every_test_of_a_module_is_guarded_and_nothing_else() {
 
 #[test]
 fn the_library_can_be_elsewhere() {
-    let arguments = syn::parse_str::<Arguments>("crate = crate::testing::reaper").expect("arguments");
+    let mut arguments = syn::parse_str::<Arguments>("crate = crate::testing::reaper").expect("arguments");
     let (function, place) = seen("#[with_reaper]\n#[test]\nfn orders(reaper: Reaper) {}");
-    let library = Library::find(arguments.library.as_ref(), &Compiler::default()).expect("it is given");
+    let library = Library::find(arguments.library.take(), &Compiler::default()).expect("it is given");
     let tokens = expand::function(&library, &arguments, function, &place, Runtimes { tokio: true });
     expect![[r#"
         #[test]

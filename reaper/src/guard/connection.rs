@@ -149,6 +149,16 @@ impl Connection {
         Error::Lost { source: Arc::new(lock(&self.line).ended.clone().unwrap_or_else(unknown)) }
     }
 
+    /// Whether it depends on the tests what becomes of what was created over this connection.
+    pub(super) fn lets_pass(&self) -> bool {
+        self.passing.is_some()
+    }
+
+    /// Has that removed with the session, for the tests have passed.
+    pub(super) fn pass(&self) -> Result<(), (&Filter, io::Error)> {
+        self.passing.as_ref().map_or(Ok(()), |filter| self.release(filter).map_err(|error| (filter, error)))
+    }
+
     /// Has what was created over this connection removed with the session after all.
     fn release(&self, filter: &Filter) -> io::Result<()> {
         let (way, reaper) = {
@@ -164,15 +174,14 @@ impl Drop for Connection {
     /// Closes the stream here and not on the thread, which may have to wait for a processor while the
     /// test that dropped the guard goes on.
     fn drop(&mut self) {
-        let passing = self.passing.as_ref().filter(|_| outcome::all_passed());
-        let released = passing.map(|filter| (filter, self.release(filter)));
+        let released = if outcome::all_passed() { self.pass() } else { Ok(()) };
         let mut line = lock(&self.line);
         line.released = true;
         // Fails only where the other end was faster.
         let _ = line.socket.shutdown(Shutdown::Both);
         drop(line);
         // Last of all, since a subscriber is somebody else's code.
-        if let Some((filter, Err(error))) = released {
+        if let Err((filter, error)) = released {
             tracing::warn!(%filter, %error, "what passing tests created stays, too");
         }
     }

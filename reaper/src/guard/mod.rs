@@ -3,6 +3,7 @@
 
 mod connection;
 mod filters;
+mod held;
 mod keeper;
 mod kept;
 #[cfg(unix)]

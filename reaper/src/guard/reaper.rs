@@ -147,6 +147,19 @@ impl Reaper {
         receiver.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
+    /// Whether both are of one connection, or of one session with the reaper switched off.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        match (&self.connection, &other.connection) {
+            (Some(own), Some(theirs)) => Arc::ptr_eq(own, theirs),
+            (None, None) => self.session == other.session,
+            _ => false,
+        }
+    }
+
+    pub(super) fn connection(&self) -> Option<&Connection> {
+        self.connection.as_deref()
+    }
+
     /// Tells the reaper that the session's run is over, so that it need not wait for another client.
     #[cfg(feature = "cli")]
     pub(crate) fn end_run(&self) -> Result<()> {

@@ -1,44 +1,13 @@
 //! The labels that tie a resource to its session, and the filters that find it again.
-//!
-//! The keys are those of the testcontainers family, so that its other tools recognise what is ours.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, btree_map};
 use std::fmt;
 use std::hash::BuildHasher;
 
 use super::id::SessionId;
+use super::label_keys::{KEEP, LANGUAGE, MANAGED, PROCESS, REAPER, RUNNER, RYUK, SESSION, VERSION};
 use super::owner::Owner;
 use crate::error::{Error, Result};
-
-/// Marks everything that the testcontainers family creates; the value is `true`.
-pub const MANAGED: &str = "org.testcontainers";
-/// The language of the client; the value is `rust`.
-pub const LANGUAGE: &str = "org.testcontainers.lang";
-/// The version of the client.
-pub const VERSION: &str = "org.testcontainers.version";
-/// The session a resource belongs to; what the reaper's filter looks for.
-pub const SESSION: &str = "org.testcontainers.sessionId";
-/// Marks the reaper container; the value is `true`.
-pub const REAPER: &str = "org.testcontainers.reaper";
-/// Marks a container that Ryuk, official and embedded, never removes; the value is `true`.
-pub const RYUK: &str = "org.testcontainers.ryuk";
-
-/// The runner of the session that a resource belongs to, as `<pid>.<start time>@<boot>.<pid namespace>`; absent
-/// where the session was named and no `reaper run` is around it. What a later session needs to know that the run is over.
-pub const RUNNER: &str = "test-reaper.runner";
-/// The process that created a resource, written like [`RUNNER`].
-pub const PROCESS: &str = "test-reaper.process";
-/// On a network of [`crate::Reaper::network`]: the name by which it was asked for.
-pub const NETWORK: &str = "test-reaper.network";
-/// Marks what is to stay for debugging (`REAPER_KEEP`): `always`, or `on-failure.` and a mark of the tests that
-/// decide it.
-pub const KEEP: &str = "test-reaper.keep";
-
-/// Whether a label is one that every resource of a session gets, with a value for each process.
-#[cfg(any(feature = "bollard", feature = "testcontainers"))]
-pub(crate) fn is_ours(key: &str) -> bool {
-    [MANAGED, LANGUAGE, VERSION, SESSION, RUNNER, PROCESS, KEEP].contains(&key)
-}
 
 /// The labels for everything a test creates, to be had from a live [`crate::Reaper`] only.
 ///
@@ -93,16 +62,16 @@ impl Labels {
 
     /// The labels as pairs of key and value, ordered by key.
     #[must_use]
-    pub fn iter(&self) -> Iter<'_> {
-        Iter(self.0.iter())
+    pub fn iter(&self) -> LabelsIter<'_> {
+        LabelsIter(self.0.iter())
     }
 }
 
 /// Iterates over [`Labels`] as pairs of key and value.
 #[derive(Debug, Clone)]
-pub struct Iter<'a>(std::collections::btree_map::Iter<'a, &'static str, String>);
+pub struct LabelsIter<'a>(btree_map::Iter<'a, &'static str, String>);
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for LabelsIter<'a> {
     type Item = (&'a str, &'a str);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -112,9 +81,9 @@ impl<'a> Iterator for Iter<'a> {
 
 impl<'a> IntoIterator for &'a Labels {
     type Item = (&'a str, &'a str);
-    type IntoIter = Iter<'a>;
+    type IntoIter = LabelsIter<'a>;
 
-    fn into_iter(self) -> Iter<'a> {
+    fn into_iter(self) -> LabelsIter<'a> {
         self.iter()
     }
 }

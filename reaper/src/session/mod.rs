@@ -3,7 +3,8 @@
 
 pub(crate) mod folder;
 mod id;
-pub mod labels;
+pub mod label_keys;
+mod labels;
 mod owner;
 
 #[cfg(feature = "cli")]
@@ -11,9 +12,9 @@ pub(crate) use self::id::GIVEN;
 pub use self::id::SessionId;
 pub(crate) use self::id::{known_runner, remember, resolve};
 #[cfg(feature = "cli")]
-pub(crate) use self::labels::LANGUAGE;
+pub(crate) use self::label_keys::LANGUAGE;
 #[cfg(any(feature = "bollard", feature = "testcontainers"))]
-pub(crate) use self::labels::is_ours;
-pub use self::labels::{Filter, Labels};
-pub(crate) use self::labels::{KEEP, NETWORK, PROCESS, REAPER, RUNNER, RYUK, SESSION};
+pub(crate) use self::label_keys::is_ours;
+pub(crate) use self::label_keys::{KEEP, NETWORK, PROCESS, REAPER, RUNNER, RYUK, SESSION};
+pub use self::labels::{Filter, Labels, LabelsIter};
 pub(crate) use self::owner::{Owner, owner_is_gone, owner_lives};

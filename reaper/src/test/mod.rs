@@ -4,7 +4,9 @@
 #[cfg(feature = "rstest")]
 pub mod fixtures;
 mod guarded;
+mod held;
 mod outcome;
 pub mod shared;
 
 pub use self::guarded::*;
+pub use self::held::{hold, labels};
