@@ -80,8 +80,9 @@ impl Module {
     pub(crate) fn parse(attributes: Vec<Attribute>, input: ParseStream<'_>) -> syn::Result<Self> {
         let head = take_until(input, &|input| input.peek(token::Brace) || input.peek(Token![;]))?;
         if input.peek(Token![;]) {
-            let message = "`#[with_reaper]` has to see the tests: it needs the module's body here, not in a file \
-                           of its own";
+            let message = "`#[with_reaper]` has to see the tests: it needs the module's body here, not in a file of \
+                           its own; where all of them start things through one helper, `reaper::labels()` in that \
+                           guards them without the attribute";
             return Err(input.error(message));
         }
         let body;

@@ -75,10 +75,16 @@ impl Parse for Item {
         if Module::is_next(input) {
             return Module::parse(attributes, input).map(Self::Module);
         }
-        Err(syn::Error::new(
-            Span::call_site(),
-            "`#[with_reaper]` stands on a test function or on a module of tests, and this is neither",
-        ))
+        // What the compiler puts at the beginning of every crate.
+        let is_crate = attributes.iter().any(|attribute| attribute.path().is_ident("prelude_import"));
+        let message = if is_crate {
+            "`#[with_reaper]` does not guard a whole file: put its tests in a module, `#[with_reaper] mod tests { … }`; \
+             or, where all of them start things through one helper, `reaper::labels()` in that guards them without the \
+             attribute"
+        } else {
+            "`#[with_reaper]` stands on a test function or on a module of tests, and this is neither"
+        };
+        Err(syn::Error::new(Span::call_site(), message))
     }
 }
 

@@ -3,14 +3,32 @@
 //! However the run ends: green, by a panic, a timeout, Ctrl-C or `kill -9`. A small container, the reaper,
 //! removes what carries the labels of the run as soon as the run's last connection to it is gone.
 //!
+//! # One line for all tests
+//!
+//! Where tests start what they need through one helper, [`labels`] in that is all. The process is guarded from the first
+//! call until its end, and no test has to know:
+//!
+//! ```no_run
+//! use testcontainers::{ContainerAsync, GenericImage, ImageExt, core::error::TestcontainersError, runners::AsyncRunner};
+//!
+//! async fn start_redis() -> Result<ContainerAsync<GenericImage>, TestcontainersError> {
+//!     // Whatever is created with these labels is gone when the run is over.
+//!     GenericImage::new("redis", "7").with_labels(reaper::labels()).start().await
+//! }
+//! ```
+//!
+//! It works anywhere, sync or async, also in a library, a `static` or a constructor; [`hold`] gives the guard itself. Tests
+//! that need no engine do not ask for one.
+//!
 //! # One test
+//!
+//! Where the guard's end is to be the test's, an attribute hands one in:
 //!
 //! ```
 //! use reaper::{Reaper, with_reaper};
 //!
 //! #[with_reaper]
 //! fn orders_are_kept(reaper: Reaper) {
-//!     // Whatever is created with these labels is gone when the run is over.
 //!     let labels = reaper.labels();
 //!     assert!(labels.iter().count() > 0);
 //! }
@@ -235,9 +253,9 @@ pub use crate::shared::Network;
 pub use crate::shared::SharedContainer;
 #[cfg(feature = "testcontainers")]
 pub use crate::shared::testcontainers;
-pub use crate::test::{current, hold, labels};
 #[cfg(feature = "rstest")]
 pub use crate::test::fixtures;
+pub use crate::test::{current, hold, labels};
 #[cfg(feature = "cli")]
 pub use crate::tools::{diagnosis, runner};
 #[doc = include_str!("../docs/shared.md")]

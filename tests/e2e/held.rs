@@ -11,7 +11,15 @@ use reaper_tests::suite::{Record, Run, signal, spawn, succeeded, text, until_no_
 const GONE_WITHIN: Duration = Duration::from_secs(60);
 
 fn nextest(run: &Run, tests: &str) -> Command {
-    run.cargo(&["nextest", "run", "--no-fail-fast", "--run-ignored", "all", "-E", &format!("binary(held) & {tests}")])
+    run.cargo(&[
+        "nextest",
+        "run",
+        "--no-fail-fast",
+        "--run-ignored",
+        "all",
+        "-E",
+        &format!("binary(held) & {tests}"),
+    ])
 }
 
 #[track_caller]

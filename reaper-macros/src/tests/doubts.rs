@@ -40,6 +40,17 @@ fn what_may_be_a_test_is_asked_about() {
     assert!(!skipped.contains("compile_error"), "{skipped}");
 }
 
+/// For both rustc has an error of its own, which does not say what to do.
+#[test]
+fn what_is_not_seen_as_a_whole_is_told_of_the_helper() {
+    let crate_with_tests = "#[prelude_import] use std::prelude::rust_2024::*; #[test] fn a() {}";
+    for (code, place) in [("mod tests;", "in a file of its own"), (crate_with_tests, "a whole file")] {
+        let Err(error) = syn::parse_str::<Item>(code) else { panic!("{code} is taken") };
+        let message = error.to_string();
+        assert!(message.contains(place) && message.contains("`reaper::labels()`"), "{message}");
+    }
+}
+
 #[test]
 fn what_is_no_test_needs_no_word() {
     let code = "

@@ -223,7 +223,8 @@ mod tests {
         let answer = Box::new(move |outcome: Result<()>| {
             said.send(format!("asker: {}", outcome.expect_err("it panicked").report())).expect("it is read");
         });
-        let work = told(work, answer, |error| to_all.send(format!("all: {}", error.report())).expect("it is read"));
+        let work =
+            told(work, answer, |error| to_all.send(format!("all: {}", error.report())).expect("it is read"));
         let raised = std::panic::catch_unwind(AssertUnwindSafe(|| runtime.block_on(work)));
         assert!(raised.is_err(), "nobody else is told");
         let heard: Vec<_> = heard.try_iter().collect();

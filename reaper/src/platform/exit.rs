@@ -1,6 +1,6 @@
 //! What runs when this process ends by itself, and knows how.
 //!
-//! By on_exit(3), which glibc alone has: what atexit(3) runs is not told the status, and whoever runs tests in threads
+//! By `on_exit(3)`, which glibc alone has: what `atexit(3)` runs is not told the status, and whoever runs tests in threads
 //! knows of their failures only by that.
 
 /// Has this called with the status when the process exits; not where it is killed. Gives whether it will be.

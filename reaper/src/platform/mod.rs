@@ -22,8 +22,8 @@ mod signals;
 
 #[cfg(unix)]
 pub(crate) use self::detach::{detach, until_either_ends};
-pub(crate) use self::imp::{KEEPS_VARIABLES, boot, host, look_for, parent_id};
 pub(crate) use self::exit::at_exit;
+pub(crate) use self::imp::{KEEPS_VARIABLES, boot, host, look_for, parent_id};
 #[cfg(unix)]
 pub(crate) use self::imp::{arguments, program_with};
 pub(crate) use self::imp::{variable_at_start_of, variables_at_start};
