@@ -263,12 +263,27 @@ pub enum Error {
         differences: Vec<String>,
     },
 
+    /// A container that was started to be shared is gone: do not drop what removes it then.
+    #[error(
+        "the container {id} that was started as the shared container {key:?} is not on {endpoint} when its maker returns; a \
+         handle that removes its container when it is dropped must not be: take its id, and then \
+         `std::mem::forget(container)`"
+    )]
+    SharedGone {
+        /// The container's key.
+        key: String,
+        /// What its maker gave as its id.
+        id: String,
+        /// The engine on which it was looked for, the reaper's.
+        endpoint: String,
+    },
+
     /// A container ended, or was not ready in time: its log says why, or allow it more with `with_ready_within`.
     #[error("the shared container {key:?} ({id}) is not ready: {problem}{}", container_says(.log))]
     ContainerNotReady {
         /// The container's key.
         key: String,
-        /// The engine's id of it; it has been removed, unless `REAPER_KEEP` keeps it.
+        /// The engine's id of it. One that was described has been removed, unless `REAPER_KEEP` keeps it.
         id: String,
         /// What was waited for at last.
         problem: String,

@@ -142,6 +142,9 @@
 //!
 //! The value is what processes can tell each other: an address, an id, a password; whatever serde can write.
 //!
+//! [`Reaper::shared_by_id`] is the same for a container that any library has started: it looks at it on each attach, tells
+//! where it is reached, and has it started again where it does not run any more.
+//!
 //! Where it takes no more than a container, feature `bollard` has it ready: `Reaper::shared_container` starts it once,
 //! waits until it is ready, looks at it on each attach, and makes it again where it does not run any more:
 //!
@@ -248,11 +251,9 @@ pub use crate::removal::sessions;
 pub use crate::session::{Filter, Labels, LabelsIter, SessionId, label_keys};
 #[cfg(feature = "bollard")]
 pub use crate::shared::ContainerSpec;
-pub use crate::shared::Network;
-#[cfg(any(feature = "bollard", feature = "testcontainers"))]
-pub use crate::shared::SharedContainer;
 #[cfg(feature = "testcontainers")]
 pub use crate::shared::testcontainers;
+pub use crate::shared::{Network, SharedContainer};
 #[cfg(feature = "rstest")]
 pub use crate::test::fixtures;
 pub use crate::test::{current, hold, labels};

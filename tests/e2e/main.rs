@@ -6,6 +6,7 @@
 mod attach;
 mod attributes;
 mod build;
+mod by_id;
 mod composed;
 mod containers;
 mod crowd;

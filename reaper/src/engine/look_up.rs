@@ -1,8 +1,6 @@
 //! The look-up: the one request that every test process makes on its way to the first line of its test.
 
-#[cfg(any(feature = "bollard", feature = "testcontainers"))]
-use std::collections::BTreeMap;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::IpAddr;
 
@@ -18,16 +16,20 @@ pub(crate) async fn look_up(place: &Place, name: &str) -> io::Result<Option<Cont
     container(&ask(place, "GET", &format!("/containers/{name}/json")).await?)
 }
 
-/// The published ports of a container by their names, like `80/tcp`, and where they are; none if it does not run.
-#[cfg(any(feature = "bollard", feature = "testcontainers"))]
-pub(crate) async fn published(place: &Place, id: &str) -> io::Result<Option<BTreeMap<String, Ports>>> {
+/// The id of a container and its published ports by their names, like `80/tcp`, with where they are; none if it does not
+/// run.
+pub(crate) async fn published(
+    place: &Place,
+    id: &str,
+) -> io::Result<Option<(String, BTreeMap<String, Ports>)>> {
     let answer = bounded(place, "GET", &format!("/containers/{id}/json")).await?;
     let Some(found) = found(&answer)? else { return Ok(None) };
     if state(&found.state.status) != State::Running {
         return Ok(None);
     }
     let all = found.network_settings.ports.unwrap_or_default().into_iter();
-    Ok(Some(all.filter_map(|(name, bindings)| Some((name, ports(bindings.as_deref()?)?))).collect()))
+    let ports = all.filter_map(|(name, bindings)| Some((name, ports(bindings.as_deref()?)?))).collect();
+    Ok(Some((found.id, ports)))
 }
 
 /// Whether a network of this id is there.

@@ -35,13 +35,11 @@ pub(crate) use self::inventory::{Inventory, Removal, Resource};
 pub use self::kind::Kind;
 #[cfg(not(feature = "cli"))]
 pub(crate) use self::kind::Kind;
-pub(crate) use self::look_up::has_network;
-#[cfg(any(feature = "bollard", feature = "testcontainers"))]
-pub(crate) use self::look_up::published;
+pub(crate) use self::look_up::{has_network, published};
 pub(crate) use self::percent::encode as percent_encode;
-#[cfg(any(feature = "bollard", feature = "testcontainers", test))]
-pub(crate) use self::provider::Ports;
-pub(crate) use self::provider::{Concessions, Container, ContainerSpec, Engine, Published, Refusal, State};
+pub(crate) use self::provider::{
+    Concessions, Container, ContainerSpec, Engine, Ports, Published, Refusal, State,
+};
 pub(crate) use self::same::{leads_to, same};
 pub(crate) use self::sought::Sought;
 pub(crate) use self::worker::{wait, work};

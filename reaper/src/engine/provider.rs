@@ -93,7 +93,6 @@ impl Ports {
     }
 
     /// Whether the port depends on the family of the address.
-    #[cfg(any(feature = "bollard", feature = "testcontainers", test))]
     pub(crate) fn differ(self) -> bool {
         self.v4.is_some() && self.v6.is_some() && self.v4 != self.v6
     }

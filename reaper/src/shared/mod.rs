@@ -1,7 +1,6 @@
 //! What is made once for the session and used by all its processes: values, networks, containers. Sits on the guard.
 
 mod claim;
-#[cfg(any(feature = "bollard", feature = "testcontainers"))]
 mod container;
 mod entry;
 mod joined;
@@ -13,7 +12,6 @@ mod values;
 
 #[cfg(feature = "bollard")]
 pub use self::container::ContainerSpec;
-#[cfg(any(feature = "bollard", feature = "testcontainers"))]
 pub use self::container::SharedContainer;
 pub use self::network::Network;
 pub(crate) use self::values::{Failure, once, once_blocking};

@@ -99,12 +99,18 @@ impl<T> Deref for Returns<T> {
     }
 }
 
+/// What goes to other processes as JSON. Its name is there to be read below serde's error, by who has returned the handle
+/// of a container: that could not be handed on, and is removed when it is dropped.
+pub trait AnAddressOrAnIdAndNotAHandle: Serialize + DeserializeOwned {}
+
+impl<T: Serialize + DeserializeOwned> AnAddressOrAnIdAndNotAHandle for T {}
+
 // The bounds stand on the methods: an impl's would only say that there is no such method.
 impl<T, E> Fallible<T, E> {
     /// The value, made by the fixture's body if nobody has.
     pub async fn make<I, F>(self, reaper: Reaper, key: String, body: I) -> std::result::Result<T, E>
     where
-        T: Serialize + DeserializeOwned,
+        T: AnAddressOrAnIdAndNotAHandle,
         E: From<Error>,
         I: FnOnce() -> F,
         F: Future<Output = std::result::Result<T, E>>,
@@ -115,7 +121,7 @@ impl<T, E> Fallible<T, E> {
     /// The same without a future.
     pub fn make_blocking<I>(self, reaper: &Reaper, key: &str, body: I) -> std::result::Result<T, E>
     where
-        T: Serialize + DeserializeOwned,
+        T: AnAddressOrAnIdAndNotAHandle,
         E: From<Error>,
         I: FnOnce() -> std::result::Result<T, E>,
     {
@@ -128,7 +134,7 @@ impl<T> Plain<T> {
     #[track_caller]
     pub fn make<I, F>(self, reaper: Reaper, key: String, body: I) -> impl Future<Output = T>
     where
-        T: Serialize + DeserializeOwned,
+        T: AnAddressOrAnIdAndNotAHandle,
         I: FnOnce() -> F,
         F: Future<Output = T>,
     {
@@ -143,7 +149,7 @@ impl<T> Plain<T> {
     #[track_caller]
     pub fn make_blocking<I>(self, reaper: &Reaper, key: &str, body: I) -> T
     where
-        T: Serialize + DeserializeOwned,
+        T: AnAddressOrAnIdAndNotAHandle,
         I: FnOnce() -> T,
     {
         or_panic(once_blocking(reaper, key, || Ok(body())), Location::caller())

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "bollard")]
 mod body;
+mod by_id;
 mod difference;
 #[cfg(feature = "bollard")]
 mod ready;

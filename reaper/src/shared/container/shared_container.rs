@@ -121,7 +121,7 @@ pub(crate) async fn look_at(engine: &Endpoint, id: &str) -> Result<Option<Shared
         operation: "look at a shared container".into(),
         source: Arc::new(error),
     })?;
-    let Some(found) = found else { return Ok(None) };
+    let Some((id, found)) = found else { return Ok(None) };
     let mut host = engine.host.clone();
     if found.values().any(|ports| ports.differ()) {
         // Then a name that has addresses of both families leads to one port or the other.
@@ -130,7 +130,7 @@ pub(crate) async fn look_at(engine: &Endpoint, id: &str) -> Result<Option<Shared
     let address = host.parse::<IpAddr>().ok();
     let port = |ports: Ports| address.and_then(|address| ports.at(address)).or(ports.any());
     let ports = found.into_iter().filter_map(|(name, ports)| Some((name, port(ports)?))).collect();
-    Ok(Some(SharedContainer { id: id.into(), host, ports }))
+    Ok(Some(SharedContainer { id, host, ports }))
 }
 
 async fn resolved(host: &str) -> Option<IpAddr> {
