@@ -61,7 +61,7 @@ fn labels_are_enough(package: &'static str, bollard: &str) {
     let package = Package::new(package, "labels");
     let bollards = package.bollards();
     assert!(bollards.len() == 1 && bollards.first().unwrap().starts_with(bollard), "{bollards:?}");
-    let tests = ["asynchronous", "sync"].map(|test| (test, package.start("labels", test)));
+    let tests = ["asynchronous", "sync", "in_a_helper"].map(|test| (test, package.start("labels", test)));
     let containers = tests.each_ref().map(|(test, _)| package.run.until_recorded(test).container);
     assert!(containers.iter().all(|container| is_running(container)), "{containers:?}");
     for (_, process) in tests {
@@ -69,6 +69,40 @@ fn labels_are_enough(package: &'static str, bollard: &str) {
     }
     engine::until_gone(&package.session, GONE_WITHIN);
     assert!(containers.iter().all(|id| engine::inspect(&format!("/containers/{id}/json")).is_none()));
+}
+
+/// By a release for which there is no feature, and by the one for which there is.
+#[track_caller]
+fn an_id_is_enough_to_share(package: &'static str) {
+    let package = Package::new(package, "by-id");
+    let holder = package.start("labels", "in_a_helper");
+    let own = package.run.until_recorded("in_a_helper").container;
+    for _ in 0..2 {
+        package.start("labels", "shares_by_id").succeed();
+    }
+    let shared = package.containers("shares_by_id");
+    assert!(shared.len() == 1 && is_running(shared.first().unwrap()), "{shared:?}");
+    let mut drops = package.run.binary("labels");
+    package.set(drops.args(["--exact", "shares_and_drops", "--include-ignored", "--nocapture"]));
+    let said = Process::start(&mut drops).succeed();
+    assert!(
+        said.contains("when its maker returns; a handle that removes its container when it is dropped"),
+        "{said}"
+    );
+    assert!(said.contains("`std::mem::forget(container)`"), "{said}");
+    assert!(is_running(&own), "the other's");
+    holder.kill();
+    engine::until_gone(&package.session, GONE_WITHIN);
+}
+
+#[test]
+fn an_id_is_enough_to_share_containers_of_testcontainers_0_27() {
+    an_id_is_enough_to_share("testcontainers-0.27");
+}
+
+#[test]
+fn an_id_is_enough_to_share_containers_of_testcontainers_0_28() {
+    an_id_is_enough_to_share("testcontainers-0.28");
 }
 
 #[test]
