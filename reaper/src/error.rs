@@ -86,10 +86,12 @@ pub enum Error {
     },
 
     /// The reaper ends as soon as it is started: its log says why.
-    #[error("the reaper container ends as soon as it is started, of the image {image}{}\n{advice}", log_lines(.log))]
+    #[error("the reaper container ends as soon as it is started, of the image {image}{}{}\n{advice}", log_lines(.log), used(.reason.as_deref()))]
     Ended {
         /// The image.
         image: String,
+        /// Why it is used in place of the embedded one, where nobody has chosen it.
+        reason: Option<String>,
         /// The last lines of its log.
         log: Vec<String>,
         /// What leads out.
@@ -144,10 +146,12 @@ pub enum Error {
     },
 
     /// No reaper answered in time; the source is what was in the way at last.
-    #[error("no reaper of this session answered within {after:?}{}{DEADLINE_HELP}", log_lines(.log))]
+    #[error("no reaper of this session answered within {after:?}{}{}{DEADLINE_HELP}", log_lines(.log), used(.reason.as_deref()))]
     Deadline {
         /// How long was tried (`REAPER_ACQUIRE_TIMEOUT`).
         after: Duration,
+        /// Why another image is used in place of the embedded one, where nobody has chosen it.
+        reason: Option<String>,
         /// The reaper's last log lines, where it left any.
         log: Vec<String>,
         /// What was in the way in the last round.
@@ -374,6 +378,10 @@ fn lines(left: &[String]) -> String {
 
 fn needed(reason: Option<&str>) -> String {
     reason.map_or_else(String::new, |reason| format!("\n  it is needed since {reason}"))
+}
+
+fn used(reason: Option<&str>) -> String {
+    reason.map_or_else(String::new, |reason| format!("\n  the embedded reaper is not used since {reason}"))
 }
 
 fn tried(attempts: &[Attempt]) -> String {

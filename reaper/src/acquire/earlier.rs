@@ -91,7 +91,7 @@ mod tests {
 
     fn deadline() -> Error {
         let source = std::sync::Arc::new(std::io::Error::other("on fire"));
-        Error::Deadline { after: Duration::from_secs(60), log: Vec::new(), source }
+        Error::Deadline { after: Duration::from_secs(60), reason: None, log: Vec::new(), source }
     }
 
     fn memory(root: &std::path::Path, key: &str) -> Memory {

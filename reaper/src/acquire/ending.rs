@@ -1,5 +1,6 @@
 //! A reaper that ends as soon as it is started: what it said, and what leads out.
 
+use super::image::Image;
 use super::patience::essence;
 use crate::error::Error;
 
@@ -23,14 +24,15 @@ pub(super) struct Endings {
 impl Endings {
     /// Takes one more in; gives the error if it is no accident. One that somebody kills has said nothing of why, and no
     /// second one says the same.
-    pub(super) fn stay(&mut self, image: &str, said: &[String]) -> Option<Error> {
+    pub(super) fn stay(&mut self, image: &Image, said: &[String]) -> Option<Error> {
         let log = said[said.len().saturating_sub(LINES)..].to_vec();
         let before = self.last.replace(log.clone());
         let text = log.join("\n").to_ascii_lowercase();
         let again = before.is_some_and(|before| essence(&before.join("\n")) == essence(&log.join("\n")));
         let never = text.contains("exec format error");
         (never || again).then(|| Error::Ended {
-            image: image.to_owned(),
+            image: image.reference().to_owned(),
+            reason: image.reason().map(str::to_owned),
             log,
             advice: advice(&text).to_owned(),
         })
@@ -57,7 +59,8 @@ mod tests {
     use super::*;
 
     fn stay(endings: &mut Endings, said: &[&str]) -> Option<Error> {
-        endings.stay("an/image:1", &said.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>())
+        let image = Image::Official { reference: "an/image:1".into(), reason: "there is no linker".into() };
+        endings.stay(&image, &said.iter().map(|line| (*line).to_owned()).collect::<Vec<_>>())
     }
 
     /// As official Ryuk 0.14 ends.
@@ -70,6 +73,7 @@ mod tests {
         assert!(stay(&mut endings, &[&says("10:00:01")]).is_none());
         let report = stay(&mut endings, &[&says("10:00:02")]).unwrap().report();
         assert!(report.contains("reaper says: 10:00:02 panic: ping") && report.contains(SOCKET), "{report}");
+        assert!(report.contains("the embedded reaper is not used since there is no linker"), "{report}");
     }
 
     #[test]

@@ -391,7 +391,8 @@ impl<'a, E: Engine> Search<'a, E> {
         }
         self.abandon().await;
         let source = self.last.take().unwrap_or_else(|| cause("the engine did not answer".into()));
-        Error::Deadline { after, log, source }
+        let reason = self.image.reason().map(str::to_owned);
+        Error::Deadline { after, reason, log, source }
     }
 }
 

@@ -23,7 +23,7 @@ impl<E: Engine> Search<'_, E> {
         if self.concede(&said.join("\n")) {
             return Ok(());
         }
-        if let Some(error) = self.endings.stay(self.image.reference(), &said) {
+        if let Some(error) = self.endings.stay(&self.image, &said) {
             return Err(error);
         }
         sleep(FIRST_DELAY).await;

@@ -5,6 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use reaper_tests::suite::{Run, text};
+use reaper_tests::{engine, world};
+use serde_json::Value;
 
 use crate::{stderr, stdout};
 
@@ -92,6 +94,26 @@ fn why_nothing_is_embedded_is_said_where_another_image_is_pulled_and_where_that_
     );
     // The rest is the engine's.
     assert!(cause.contains("connection refused"), "{said}");
+    assert_eq!(output.status.code(), Some(125), "{said}");
+}
+
+/// Here the image is on the engine, and is of something else that never answers.
+#[test]
+fn why_nothing_is_embedded_is_said_where_the_other_image_does_not_answer() {
+    let Unembedded { run, program, reason } = Unembedded::new();
+    let workload = world::image(&engine::Engine::system());
+    let prefix = format!("reaper-tests.invalid/{}", std::process::id());
+    let image = format!("{prefix}/testcontainers/ryuk");
+    let tag = format!("/images/{workload}/tag?repo={image}&tag=0.14.0");
+    assert_eq!(engine::request("POST", &tag, &Value::Null).0, 201);
+    let mut command = run.command(&program);
+    command.args(["run", "--", "true"]).env("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX", &prefix);
+    let output = command.env("REAPER_ACQUIRE_TIMEOUT", "3s").output().unwrap();
+    let said = stderr(&output);
+    // The name alone: another test may use the image.
+    assert_eq!(engine::request("DELETE", &format!("/images/{image}:0.14.0"), &Value::Null).0, 200, "{said}");
+    assert!(said.contains("no reaper of this session answered within 3s"), "{said}");
+    assert!(said.contains(&format!("\n  the embedded reaper is not used since {reason}\n")), "{said}");
     assert_eq!(output.status.code(), Some(125), "{said}");
 }
 

@@ -75,6 +75,14 @@ impl Image {
         }
     }
 
+    /// Why it is used in place of the embedded one, where nobody has chosen it; as it fits behind "since".
+    pub(crate) fn reason(&self) -> Option<&str> {
+        match self {
+            Self::Official { reason, .. } => Some(reason),
+            Self::Chosen(_) | Self::Embedded(_) => None,
+        }
+    }
+
     /// Whether it is known to run without any privilege; other images may need more than we would give.
     pub(crate) fn is_embedded(&self) -> bool {
         matches!(self, Self::Embedded(_))
