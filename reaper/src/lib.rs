@@ -83,7 +83,8 @@
 //!
 //! # testcontainers
 //!
-//! Any of its releases takes the labels, with nothing switched on here (0.23.2 is the first that takes any):
+//! Its releases since 0.23.2 take the labels, with nothing switched on here (those before 0.27 want a bollard that cargo
+//! does not resolve beside this crate's yet):
 //!
 //! ```no_run
 //! use reaper::{Reaper, with_reaper};
@@ -215,6 +216,10 @@
 //!
 //! A `match` and no `let`, so that nothing of the body can be hidden by a name, or hide one.
 //!
+//! # The guide
+//!
+//! [One page an idea](guide), from the first test to what each message means.
+//!
 //! # Features
 //!
 //! `embedded` (default) compiles the reaper's own image in; `tokio` (default) lets `#[with_reaper]` alone run an
@@ -263,6 +268,32 @@ pub use crate::tools::{diagnosis, runner};
 pub use reaper_macros::shared;
 #[doc = include_str!("../docs/with_reaper.md")]
 pub use reaper_macros::with_reaper;
+
+/// The guide: one page an idea. Only documentation, and not there in a build.
+#[cfg(any(doc, doctest))]
+pub mod guide {
+    #[cfg(feature = "bollard")]
+    #[doc = include_str!("../docs/guide/bollard.md")]
+    pub mod bollard {}
+    #[doc = include_str!("../docs/guide/commands.md")]
+    pub mod commands {}
+    #[doc = include_str!("../docs/guide/first_test.md")]
+    pub mod first_test {}
+    #[doc = include_str!("../docs/guide/how_it_works.md")]
+    pub mod how_it_works {}
+    #[doc = include_str!("../docs/guide/keeping.md")]
+    pub mod keeping {}
+    #[doc = include_str!("../docs/guide/nextest.md")]
+    pub mod nextest {}
+    #[doc = include_str!("../docs/guide/settings.md")]
+    pub mod settings {}
+    #[doc = include_str!("../docs/guide/shared.md")]
+    pub mod shared {}
+    #[doc = include_str!("../docs/guide/testcontainers.md")]
+    pub mod testcontainers {}
+    #[doc = include_str!("../docs/guide/troubleshooting.md")]
+    pub mod troubleshooting {}
+}
 
 /// What the macros' expansion calls; not for anybody else, and free to change.
 #[doc(hidden)]

@@ -57,6 +57,40 @@ fn every_test_that_the_documents_name_exists() {
 }
 
 #[test]
+fn every_error_has_its_entry_among_the_troubles() {
+    let code = std::fs::read_to_string(folder("reaper/src/error.rs")).unwrap();
+    let file = syn::parse_file(&code).unwrap();
+    let variants = file.items.iter().find_map(|item| match item {
+        syn::Item::Enum(item) if item.ident == "Error" => Some(&item.variants),
+        _ => None,
+    });
+    let variants: Vec<_> = variants.unwrap().iter().map(|variant| variant.ident.to_string()).collect();
+    assert!(variants.len() > 20, "only {variants:?} were seen");
+    let page = std::fs::read_to_string(folder("reaper/docs/guide/troubleshooting.md")).unwrap();
+    for variant in variants {
+        assert!(page.contains(&format!("(`Error::{variant}`)")), "{variant} has no entry");
+    }
+}
+
+/// A page of the guide that is not in the documentation is compiled by nobody.
+#[test]
+fn every_page_of_the_guide_is_in_the_documentation_and_in_the_readme() {
+    let library = std::fs::read_to_string(folder("reaper/src/lib.rs")).unwrap();
+    let readme = std::fs::read_to_string(folder("README.md")).unwrap();
+    let pages =
+        std::fs::read_dir(folder("reaper/docs/guide")).unwrap().map(|entry| entry.unwrap().file_name());
+    let pages: Vec<_> = pages.map(|name| name.to_string_lossy().into_owned()).collect();
+    assert!(pages.len() > 5, "only {pages:?} were seen");
+    for page in pages {
+        let included = format!("include_str!(\"../docs/guide/{page}\")");
+        assert!(library.contains(&included), "{page} is not in the documentation");
+        assert!(readme.contains(&format!("reaper/docs/guide/{page}")), "{page} is not in the README");
+    }
+    let lines = readme.lines().count();
+    assert!(lines <= 130, "the README is to be read in a minute, and has {lines} lines");
+}
+
+#[test]
 fn only_one_module_knows_bollard_and_the_server_knows_nothing_of_the_library() {
     let users: Vec<_> = sources(&folder("reaper/src"))
         .into_iter()
