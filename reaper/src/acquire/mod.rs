@@ -15,6 +15,8 @@ mod memory_tests;
 mod model;
 mod own_network;
 #[cfg(test)]
+mod own_network_tests;
+#[cfg(test)]
 mod pace_tests;
 mod patience;
 mod proof;
