@@ -111,11 +111,36 @@ mod tests {
     }
 
     #[test]
+    fn a_failure_is_kept_for_as_long_as_it_took_within_limits() {
+        for (cost, kept) in
+            [(1, 5), (12, 12), (600, 30)].map(|(cost, kept)| (Duration::from_secs(cost), kept))
+        {
+            let root = tempfile::tempdir().unwrap();
+            leave(&memory(root.path(), "engine"), &deadline(), cost, || None);
+            let Some(Error::FoundBefore { ago, again, .. }) = found_before(&memory(root.path(), "engine"))
+            else {
+                panic!("it is not found: {cost:?}")
+            };
+            assert_eq!(ago + again, Duration::from_secs(kept));
+        }
+    }
+
+    #[test]
     fn what_costs_nothing_or_is_over_is_not_told() {
         let root = tempfile::tempdir().unwrap();
         let memory = memory(root.path(), "engine");
         leave(&memory, &deadline(), Duration::from_millis(10), || None);
-        leave(&memory, &Error::Paused { name: "r".into() }, Duration::from_secs(5), || None);
+        let [name, id, image, report] = ["r", "1", "an/image", "on fire"].map(str::to_owned);
+        let (ago, again) = (Duration::ZERO, KEPT_AT_LEAST);
+        for error in [
+            Error::Paused { name: name.clone() },
+            Error::NameTaken { name, id, image },
+            // Or the first one's failure would be passed on for ever.
+            Error::FoundBefore { report, process: 1, ago, again },
+        ] {
+            leave(&memory, &error, Duration::from_secs(5), || None);
+            assert!(found_before(&memory).is_none(), "{error:?}");
+        }
         assert!(found_before(&memory).is_none());
         let failure = |at, until| Failure { report: String::new(), process: 1, at, until };
         for failure in

@@ -10,8 +10,14 @@ mod hardening;
 mod hello;
 mod image;
 #[cfg(test)]
+mod memory_tests;
+#[cfg(test)]
 mod model;
 mod own_network;
+#[cfg(test)]
+mod own_network_tests;
+#[cfg(test)]
+mod pace_tests;
 mod patience;
 mod proof;
 mod search;
@@ -19,6 +25,8 @@ mod search;
 mod setback_tests;
 mod setbacks;
 mod spec;
+#[cfg(test)]
+mod spec_tests;
 #[cfg(test)]
 mod tests;
 mod way;

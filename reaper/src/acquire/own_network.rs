@@ -27,7 +27,8 @@ impl<E: Engine> Search<'_, E> {
             if let Err(error) = self.engine.remove_by_force(id).await {
                 return Ok(Round::Later(Arc::new(error)));
             }
-            self.created = None;
+            // It has not ended by itself.
+            (self.created, self.said) = (None, None);
             if !(is_ours && had_network) {
                 return Ok(Round::Again);
             }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::search::acquire;
 use super::tests::{engine, plan, run};
-use crate::engine::doubles::{FakeEngine, FakeWorld as World, failure};
-use crate::engine::{Concessions, Refusal};
+use crate::engine::doubles::{Answer, FakeEngine, FakeWorld as World, failure, reaper};
+use crate::engine::{Concessions, Refusal, State};
 use crate::error::Error;
 use crate::session::Filter;
 use crate::settings::Found;
@@ -63,6 +63,8 @@ async fn a_socket_that_is_a_users_costs_one_capability_and_no_error() {
     let made: Vec<_> = world.specs.iter().map(|spec| spec.concessions).collect();
     let conceded = Concessions { any_owner: true, new_privileges: false };
     assert_eq!(made, [Concessions::default(), conceded]);
+    // For those who find it.
+    assert_eq!(world.specs[1].labels["test-reaper.concessions"], "any-owner");
 }
 
 #[tokio::test(start_paused = true)]
@@ -86,4 +88,63 @@ async fn what_concessions_do_not_help_is_an_error() {
     let plan = plan(|config| config.image = Some(Found::built("test", "own/ryuk:1".into())));
     acquire(&engine, &plan, &[Filter::session(&plan.session)]).await.unwrap_err();
     assert_eq!(engine.0.borrow().specs.last().unwrap().concessions, Concessions::default());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_concession_is_made_besides_those_that_a_found_reaper_has() {
+    let engine = engine(|world| {
+        let mut theirs = reaper("theirs", State::Running);
+        theirs.labels.insert("test-reaper.concessions".into(), "new-privileges".into());
+        world.container = Some(theirs);
+        world.socket_is_a_users = true;
+    });
+    assert!(run(&engine).await.unwrap().created);
+    let both = Concessions { any_owner: true, new_privileges: true };
+    assert_eq!(engine.0.borrow().specs.last().unwrap().concessions, both);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_never_started_has_no_last_words() {
+    let engine = engine(|world| {
+        world.last_words = [""; 3].into();
+        world.on_start.extend((0..3).map(|_| Refusal::Passing(failure())));
+    });
+    run(&engine).await.unwrap();
+    assert_eq!((engine.count("create"), engine.count("remove")), (4, 3));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_deadline_carries_the_last_words_of_what_is_gone_with_its_log() {
+    let engine = engine(|world| {
+        let accidents = ["no memory", "no luck"].into_iter().cycle();
+        world.last_words = accidents.take(100_000).collect();
+    });
+    let Err(Error::Deadline { log, .. }) = run(&engine).await else { panic!("it has not come") };
+    assert!(log == ["no memory"] || log == ["no luck"], "{log:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_reaper_that_was_never_hardened_is_not_replaced_for_it() {
+    let engine = engine(|world| {
+        world.container = Some(reaper("theirs", State::Running));
+        let refused = "ERROR the engine cannot be reached: Permission denied\n";
+        world.on_dial.push_back(Answer::Says(refused));
+    });
+    let plan = plan(|config| config.image = Some(Found::built("test", "own/ryuk:1".into())));
+    let outcome = acquire(&engine, &plan, &[Filter::session(&plan.session)]).await;
+    assert!(matches!(outcome, Err(Error::FilterRefused { .. })), "{outcome:?}");
+    assert_eq!((engine.count("create"), engine.count("remove")), (0, 0));
+}
+
+/// An engine that does not start it at all, rather than to have it end.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_to_start_that_blames_the_hardening_costs_a_concession() {
+    for refusal in [Refusal::Unclear, Refusal::Final] {
+        let said = std::io::Error::other("OCI runtime create failed: exec: operation not permitted");
+        let error = Error::Engine { operation: "start it".into(), source: std::sync::Arc::new(said) };
+        let engine = engine(|world| world.on_start.push_back(refusal(error)));
+        run(&engine).await.unwrap();
+        let conceded = Concessions { any_owner: false, new_privileges: true };
+        assert_eq!(engine.0.borrow().specs.last().unwrap().concessions, conceded);
+    }
 }

@@ -112,4 +112,25 @@ mod tests {
         outcome.unwrap();
         assert_eq!(said, ["label=a=b"]);
     }
+
+    /// An official Ryuk would acknowledge the words, and take them for a filter.
+    #[test]
+    fn only_what_was_greeted_is_told_of_the_end() {
+        let takes_words = |way: &str| way.parse::<Way>().unwrap().takes_words();
+        assert!(takes_words("127.0.0.1:1 5eed") && takes_words("127.0.0.1:1 -"));
+        assert!(!takes_words("127.0.0.1:1"));
+    }
+
+    #[test]
+    fn who_accepts_and_is_silent_is_not_waited_for() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (address, (done, is_done)) = (listener.local_addr().unwrap(), std::sync::mpsc::channel());
+        for expected in [None, Expected::from_word("5eed")] {
+            let (way, done) = (Way { address, expected }, done.clone());
+            std::thread::spawn(move || {
+                done.send(way.register("label=a=b\n", Duration::from_millis(50)).is_err())
+            });
+            assert_eq!(is_done.recv_timeout(Duration::from_secs(20)), Ok(true));
+        }
+    }
 }

@@ -174,6 +174,10 @@ mod tests {
     async fn an_error_line_is_a_refusal() {
         let (result, _) = answer(b"ERROR no such key\r\n").await;
         assert!(matches!(result, Err(WireError::Refused { answer }) if answer == "ERROR no such key"));
+        for almost in [&b"ERROR no ACK\n"[..], b"ACK \n", b"ACKNOWLEDGED\n", b"\n"] {
+            let (result, _) = answer(almost).await;
+            assert!(matches!(result, Err(WireError::Refused { .. })), "{result:?}");
+        }
     }
 
     #[cfg(feature = "cli")]

@@ -250,6 +250,12 @@ fn played_again() {
             faults: vec![fault(Operation::Create, Trouble::Loses, 180)],
             ..scenario::calm()
         },
+        // What would not start could not be removed, either, until the client gave up.
+        Scenario {
+            lives: vec![brief(0, 1_000)],
+            faults: [Operation::Start, Operation::Remove].map(|it| fault(it, Trouble::Fails, 980)).into(),
+            ..scenario::calm()
+        },
     ];
     for scenario in found {
         if let Err(wrong) = play(&scenario) {

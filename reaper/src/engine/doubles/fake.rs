@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::io;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
@@ -38,6 +39,10 @@ pub(crate) enum Event {
     Nothing,
     Becomes(Option<Container>),
     Fails,
+    /// In words that will not be others.
+    Refused,
+    /// Without an end.
+    Hangs,
 }
 
 #[derive(Default)]
@@ -66,10 +71,15 @@ pub(crate) struct World {
     pub(crate) after_dial: VecDeque<Event>,
     /// Whether each dial was allowed to lead to somebody else.
     pub(crate) provable: Vec<bool>,
+    /// How many connections from before were still held at each dial.
+    pub(crate) held: Vec<usize>,
+    open: Arc<AtomicUsize>,
     /// Every line that whoever answers was told.
     pub(crate) told: Arc<Mutex<Vec<String>>>,
     /// Taken one per container: it says so when it is started, and ends.
     pub(crate) last_words: VecDeque<&'static str>,
+    /// Who would listen to a container gets no answer.
+    pub(crate) attends_to_nobody: bool,
     /// Of the container that will end.
     ends: bool,
     /// What a reaper without the concession for it says of the socket.
@@ -113,12 +123,21 @@ pub(crate) fn failure() -> Error {
     Error::Engine { operation: "do as scripted".into(), source: Arc::new(io::Error::other("scripted")) }
 }
 
+/// What no engine takes back.
+pub(crate) fn refusal() -> Error {
+    let [operation, problem, advice] =
+        ["do as scripted", "scripted", "write another script"].map(str::to_owned);
+    let (endpoint, origin) = ("the fake".to_owned(), "the test".to_owned());
+    Error::Refused { operation, endpoint, origin, problem, advice }
+}
+
 impl World {
     fn apply(&mut self, event: Option<Event>) -> Result<()> {
         match event {
             Some(Event::Becomes(container)) => self.container = container,
             Some(Event::Fails) => return Err(failure()),
-            Some(Event::Nothing) | None => {}
+            Some(Event::Refused) => return Err(refusal()),
+            Some(Event::Nothing | Event::Hangs) | None => {}
         }
         Ok(())
     }
@@ -128,9 +147,12 @@ impl Engine for FakeEngine {
     type Stream = DuplexStream;
 
     async fn inspect(&self, _name: &str) -> Result<Option<Container>> {
+        self.0.borrow_mut().requests.push("inspect");
+        let event = self.0.borrow_mut().on_inspect.pop_front();
+        if matches!(event, Some(Event::Hangs)) {
+            std::future::pending::<()>().await;
+        }
         let mut world = self.0.borrow_mut();
-        world.requests.push("inspect");
-        let event = world.on_inspect.pop_front();
         world.apply(event)?;
         Ok(world.container.clone())
     }
@@ -189,18 +211,24 @@ impl Engine for FakeEngine {
     async fn remove(&self, id: &str) -> Result<()> {
         let mut world = self.0.borrow_mut();
         world.requests.push("remove");
-        world.container.take_if(|container| container.id == id && container.state != State::Running);
+        let removed =
+            world.container.take_if(|container| container.id == id && container.state != State::Running);
+        world.ends &= removed.is_none();
         Ok(())
     }
 
     async fn remove_by_force(&self, id: &str) -> Result<()> {
         let mut world = self.0.borrow_mut();
         world.requests.push("remove");
-        world.container.take_if(|container| container.id == id);
+        let removed = world.container.take_if(|container| container.id == id);
+        world.ends &= removed.is_none();
         Ok(())
     }
 
     async fn attend(&self, _id: &str) -> Option<Said> {
+        if self.0.borrow().attends_to_nobody {
+            std::future::pending::<()>().await;
+        }
         let mut world = self.0.borrow_mut();
         let words = world.last_words.pop_front()?;
         world.ends = true;
@@ -208,7 +236,8 @@ impl Engine for FakeEngine {
     }
 
     async fn log(&self, _id: &str, _lines: usize) -> Result<Vec<String>> {
-        Ok(vec!["the last words".into()])
+        let is_there = self.0.borrow().container.is_some();
+        Ok(is_there.then(|| "the last words".into()).into_iter().collect())
     }
 
     async fn create_network(&self, _name: &str, _labels: &BTreeMap<String, String>) -> Result<String> {
@@ -240,11 +269,12 @@ impl Engine for FakeEngine {
     }
 
     async fn dial(&self, _reaper: &Published, is_provable: bool) -> io::Result<DuplexStream> {
-        let told = Arc::clone(&self.0.borrow().told);
+        let (told, open) = (Arc::clone(&self.0.borrow().told), Arc::clone(&self.0.borrow().open));
         let answer = {
             let mut world = self.0.borrow_mut();
             world.requests.push("dial");
             world.provable.push(is_provable);
+            world.held.push(open.load(Ordering::Relaxed));
             let event = world.after_dial.pop_front();
             let _ = world.apply(event);
             let concedes = world.specs.last().is_some_and(|spec| spec.concessions.any_owner);
@@ -256,6 +286,7 @@ impl Engine for FakeEngine {
             Answer::Refuses => return Err(io::ErrorKind::ConnectionRefused.into()),
             Answer::Closes => drop(server),
             Answer::Silent | Answer::Says(_) => {
+                open.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(async move {
                     let mut server = BufReader::new(server);
                     let says = if let Answer::Says(says) = answer { says } else { "" };
@@ -268,6 +299,7 @@ impl Engine for FakeEngine {
                             let _ = server.write_all(answer.as_bytes()).await;
                         }
                     }
+                    open.fetch_sub(1, Ordering::Relaxed);
                 });
             }
         }

@@ -7,7 +7,7 @@ mod simulated_ryuk;
 mod world;
 
 pub(crate) use self::fake::{
-    Answer, Event as FakeEvent, FakeEngine, OWN_NETWORK, World as FakeWorld, failure, reaper,
+    Answer, Event as FakeEvent, FakeEngine, OWN_NETWORK, World as FakeWorld, failure, reaper, refusal,
 };
 pub(crate) use self::shelf::{Shelf, resource};
 pub(crate) use self::world::{Event, Fault, Operation, Ryuk, Simulated, SimulatedEngine, Trouble, World};
