@@ -48,6 +48,7 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let outcome = match arguments.as_slice() {
+        [command, .., "--help" | "-h"] => help_for(command),
         ["setup"] => setup::require_for_tests(true),
         ["demo"] => setup::require(false).and_then(|()| demo::run()),
         ["demo", "--setup"] => setup::require(true).and_then(|()| demo::run()),
@@ -89,6 +90,26 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// What the list says of one command.
+fn help_for(command: &str) -> Result<(), String> {
+    let (mut said, mut is_of_it) = (String::new(), false);
+    for line in HELP.lines().skip(2) {
+        let is_first = line.starts_with("  ") && !line.starts_with("   ");
+        if is_first {
+            is_of_it = line.split_whitespace().next() == Some(command);
+        }
+        if is_of_it {
+            said.push_str(line);
+            said.push('\n');
+        }
+    }
+    if said.is_empty() {
+        return Err(format!("unknown command {command:?}\n\n{HELP}"));
+    }
+    print!("cargo xtask\n\n{said}");
+    Ok(())
 }
 
 fn fuzz(mut options: &[&str]) -> Result<(), String> {
