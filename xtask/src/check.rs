@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::step::{Steps, cargo};
+use crate::targets::FOREIGN;
 
 /// The features of the library; each is linted alone.
 const FEATURES: [&str; 7] =
@@ -44,6 +45,11 @@ pub(crate) fn check() -> Result<(), String> {
     steps.run(&mut clippy(&["-p", "test-reaper", "--no-default-features"]))?;
     for feature in FEATURES {
         steps.run(&mut clippy(&["-p", "test-reaper", "--no-default-features", "--features", feature]))?;
+    }
+    // Not testcontainers, which is as much again to compile, and has no code of ours for one system alone.
+    for target in FOREIGN {
+        let foreign = ["-p", "test-reaper", "--features", "bollard,cli,rstest", "--target", target];
+        steps.run(&mut cargo(&[&["clippy"], &foreign[..], &deny].concat()))?;
     }
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
     steps.run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;

@@ -36,7 +36,7 @@ cargo xtask <command>
                    for at most 15 minutes, and prints what was left; --quick is a tenth of it
   package [--setup]
                    both packages as a registry would have them, and a crate of a stranger's on top of them
-  check            format, lints in every feature combination, documentation
+  check [--setup]  format, lints in every feature combination and for other systems, documentation
 
   --setup          install what is missing (cargo-nextest, or cargo-fuzz; the targets with musl, for the embedded
                    server; on Debian or Ubuntu as root the engine, and for the tests Podman, docker-compose and
@@ -76,7 +76,8 @@ fn main() -> ExitCode {
         }
         ["package"] => setup::require(false).and_then(|()| package::run()),
         ["package", "--setup"] => setup::require(true).and_then(|()| package::run()),
-        ["check"] => check::check(),
+        ["check"] => setup::require_for_check(false).and_then(|()| check::check()),
+        ["check", "--setup"] => setup::require_for_check(true).and_then(|()| check::check()),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())

@@ -24,7 +24,8 @@ pub(crate) fn require(install: bool) -> Result<(), String> {
 /// Makes sure that an engine is there.
 pub(crate) fn engine(install: bool) -> Result<(), String> {
     if install {
-        targets::install()?;
+        // Every command does without.
+        targets::install(&targets::SERVER)?;
     }
     if Client::system().answers() {
         return Ok(());
@@ -66,7 +67,15 @@ pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
     )?;
     // After it, so that it is asked once all was installed beside it.
     require(install)?;
-    targets::require()
+    targets::require(&targets::SERVER, "some tests look at the embedded servers of both architectures")
+}
+
+/// What `check` needs.
+pub(crate) fn require_for_check(install: bool) -> Result<(), String> {
+    if install {
+        targets::install(&targets::FOREIGN)?;
+    }
+    targets::require(&targets::FOREIGN, "the library is compiled for other systems, too")
 }
 
 /// Programs, each with the Debian package that has it.

@@ -1,22 +1,23 @@
-//! The targets of the embedded server: those with musl, of both architectures that engines run on. Without them the
-//! server is linked with glibc's static archive where that is there, is twice the size, and is for this machine's
-//! architecture alone.
+//! Targets of rustc's that these commands take besides the machine's own.
 
 use std::process::Command;
 
-const TARGETS: [&str; 2] = ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"];
+/// Those of the embedded server: with musl, of both architectures that engines run on. Without them the server is linked
+/// with glibc's static archive where that is there, is twice the size, and is for this machine's architecture alone.
+pub(crate) const SERVER: [&str; 2] = ["x86_64-unknown-linux-musl", "aarch64-unknown-linux-musl"];
 
-/// Installs what is missing, where rustup is there to do it: every command does without.
-pub(crate) fn install() -> Result<(), String> {
-    let missing = missing();
+/// Those on which nothing is run here, and for which the library is compiled all the same.
+pub(crate) const FOREIGN: [&str; 2] = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
+
+/// Installs those that are missing, where rustup is there to do it.
+pub(crate) fn install(targets: &[&'static str]) -> Result<(), String> {
+    let missing = missing(targets);
     if missing.is_empty() {
         return Ok(());
     }
     let names = missing.join(" ");
     if Command::new("rustup").arg("--version").output().is_err() {
-        println!(
-            "==> {names} is missing, and so is rustup: the embedded server is linked with what is there"
-        );
+        println!("==> {names} is missing, and so is rustup, which would add it");
         return Ok(());
     }
     println!("==> {names} is missing: rustup adds it");
@@ -28,20 +29,17 @@ pub(crate) fn install() -> Result<(), String> {
     }
 }
 
-/// For the tests that look at what is embedded.
-pub(crate) fn require() -> Result<(), String> {
-    let missing = missing().join(" ");
+/// Fails with what is missing of them, and with what takes them.
+pub(crate) fn require(targets: &[&'static str], what: &str) -> Result<(), String> {
+    let missing = missing(targets).join(" ");
     if missing.is_empty() {
         return Ok(());
     }
-    Err(format!(
-        "some tests look at the embedded servers of both architectures, and {missing} is missing; install it with \
-         --setup or `rustup target add {missing}`"
-    ))
+    Err(format!("{what}, and {missing} is missing; install it with --setup or `rustup target add {missing}`"))
 }
 
-fn missing() -> Vec<&'static str> {
-    TARGETS.into_iter().filter(|target| !is_installed(target)).collect()
+fn missing(targets: &[&'static str]) -> Vec<&'static str> {
+    targets.iter().copied().filter(|target| !is_installed(target)).collect()
 }
 
 fn is_installed(target: &str) -> bool {

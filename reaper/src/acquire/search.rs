@@ -57,7 +57,7 @@ const CREATOR_GRACE: Duration = Duration::from_millis(500);
 const HEARD_WITHIN: Duration = Duration::from_millis(500);
 
 /// For cleaning up and for the last log lines, once the deadline has passed.
-const AFTERMATH: Duration = Duration::from_secs(5);
+pub(super) const AFTERMATH: Duration = Duration::from_secs(5);
 const LOG_LINES: usize = 5;
 
 /// A connection on which every filter was acknowledged.
@@ -390,6 +390,7 @@ impl<'a, E: Engine> Search<'a, E> {
             self.endings.last_words().clone_into(&mut log);
         }
         self.abandon().await;
+        self.remove_what_never_answered().await;
         let source = self.last.take().unwrap_or_else(|| cause("the engine did not answer".into()));
         let reason = self.image.reason().map(str::to_owned);
         Error::Deadline { after, reason, log, source }

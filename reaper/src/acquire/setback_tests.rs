@@ -123,6 +123,25 @@ async fn the_deadline_carries_the_last_words_of_what_is_gone_with_its_log() {
     assert!(log == ["no memory"] || log == ["no luck"], "{log:?}");
 }
 
+/// As a database whose name somebody has put into the wrong variable.
+#[tokio::test(start_paused = true)]
+async fn a_container_of_ours_that_never_answers_does_not_stay_and_that_of_others_does() {
+    let plan = plan(|config| config.image = Some(Found::built("test", "postgres:16".into())));
+    let never = |world: &mut World| world.on_dial.extend((0..1000).map(|_| Answer::Silent));
+    let ours = engine(never);
+    let outcome = acquire(&ours, &plan, &[Filter::session(&plan.session)]).await;
+    assert!(matches!(outcome, Err(Error::Deadline { .. })), "{outcome:?}");
+    assert_eq!(ours.0.borrow().container, None);
+
+    let theirs = engine(|world| {
+        never(world);
+        world.container = Some(reaper("theirs", State::Running));
+    });
+    let outcome = acquire(&theirs, &plan, &[Filter::session(&plan.session)]).await;
+    assert!(matches!(outcome, Err(Error::Deadline { .. })), "{outcome:?}");
+    assert_eq!(theirs.0.borrow().container.as_ref().map(|found| found.id.as_str()), Some("theirs"));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_reaper_that_was_never_hardened_is_not_replaced_for_it() {
     let engine = engine(|world| {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::time::{sleep, timeout};
 
 use super::patience::ASKED_AGAIN_AFTER;
-use super::search::{FIRST_DELAY, LONGEST_DELAY, Round, Search};
+use super::search::{AFTERMATH, FIRST_DELAY, LONGEST_DELAY, Round, Search};
 use crate::engine::{Concessions, Container, Engine};
 use crate::error::{Error, Result};
 
@@ -44,6 +44,18 @@ impl<E: Engine> Search<'_, E> {
             self.plan.remember(more);
         }
         more.is_some()
+    }
+
+    /// Removes a container of ours that has not acknowledged anything to us. One of the embedded server ends by itself; of
+    /// another image it may be anything, and run for ever.
+    pub(super) async fn remove_what_never_answered(&mut self) {
+        let Some(id) = self.created.take().filter(|_| !self.image.is_embedded()) else { return };
+        let problem = match timeout(AFTERMATH, self.engine.remove_by_force(&id)).await {
+            Ok(Ok(())) => return,
+            Ok(Err(error)) => error.report(),
+            Err(_) => format!("the engine was not done within {AFTERMATH:?}"),
+        };
+        tracing::warn!(container = self.name, problem, "a container that is no reaper may be left");
     }
 
     /// Replaces a reaper that cannot reach its engine for the hardening's sake; it has acknowledged nothing to anybody.

@@ -386,6 +386,7 @@ impl Supervisor {
     }
 
     /// Has the session's reaper kept for as long as the runner lives.
+    #[cfg_attr(not(unix), expect(clippy::unused_self, reason = "a keeper is there on Unix alone"))]
     fn leave_keeper(&self) {
         #[cfg(unix)]
         if let Some(runner) = self.plan.runner() {

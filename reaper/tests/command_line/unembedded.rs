@@ -107,11 +107,14 @@ fn why_nothing_is_embedded_is_said_where_the_other_image_does_not_answer() {
     let tag = format!("/images/{workload}/tag?repo={image}&tag=0.14.0");
     assert_eq!(engine::request("POST", &tag, &Value::Null).0, 201);
     let mut command = run.command(&program);
-    command.args(["run", "--", "true"]).env("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX", &prefix);
+    let session = format!("unanswered-{}", std::process::id());
+    command.args(["run", "--session", &session, "--", "true"]);
+    command.env("TESTCONTAINERS_HUB_IMAGE_NAME_PREFIX", &prefix);
     let output = command.env("REAPER_ACQUIRE_TIMEOUT", "3s").output().unwrap();
     let said = stderr(&output);
     // The name alone: another test may use the image.
     assert_eq!(engine::request("DELETE", &format!("/images/{image}:0.14.0"), &Value::Null).0, 200, "{said}");
+    assert_eq!(engine::inspect(&format!("/containers/reaper_{session}/json")), None);
     assert!(said.contains("no reaper of this session answered within 3s"), "{said}");
     assert!(said.contains(&format!("\n  the embedded reaper is not used since {reason}\n")), "{said}");
     assert_eq!(output.status.code(), Some(125), "{said}");

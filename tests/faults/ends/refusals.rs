@@ -11,7 +11,7 @@ use std::time::Instant;
 use reaper_tests::process::Process;
 use reaper_tests::proxy::{Decision, Proxy};
 use reaper_tests::scene::Scene;
-use reaper_tests::world::Leftovers;
+use reaper_tests::world::{self, Leftovers};
 use reaper_tests::{engine, suite};
 
 use super::told;
@@ -46,6 +46,19 @@ fn answering(answer: &'static [u8]) -> String {
 const NAME_ONE: &str = "such as DOCKER_HOST=unix:///var/run/docker.sock";
 const NO_ENGINE: &str = "what answers there is no container engine; name one, such as \
                          DOCKER_HOST=unix:///var/run/docker.sock";
+
+/// The name of a database in the wrong variable: it runs, answers nothing, and would not end by itself.
+#[test]
+fn an_image_that_is_no_reaper_is_given_up_with_the_deadline_and_does_not_stay() {
+    let scene = Scene::new("no-reaper");
+    let mut asks = told(&scene, "asks");
+    asks.env("TESTCONTAINERS_RYUK_CONTAINER_IMAGE", world::image(&engine::Engine::system()));
+    let told = message(&scene, asks.env("REAPER_ACQUIRE_TIMEOUT", "3s"));
+    assert!(told.starts_with("no reaper of this session answered within 3s"), "{told}");
+    assert!(told.contains("reaper says: ready to accept connections"), "{told}");
+    assert_eq!(scene.reaper(), None);
+    scene.end();
+}
 
 #[test]
 fn what_is_no_engine_or_refuses_is_said_at_once() {
