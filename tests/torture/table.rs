@@ -72,7 +72,7 @@ pub(crate) fn print(rows: &[Row]) {
     }
     println!(
         "\nfrom the end of a session's last process until its reaper is gone, too, which looks for the last time after \
-         four seconds; and waits a minute for its first client where its creator was killed before it connected"
+         four seconds; and waits twelve seconds for its first client where its creator was killed before it connected"
     );
 }
 
