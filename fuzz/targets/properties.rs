@@ -35,6 +35,8 @@ fuzz_target!(|bytes: &[u8]| {
         || text.contains(is_other_space)
         || text.contains(['\0', '\u{feff}'])
         || text.to_ascii_lowercase().contains("\\ud")
+        // The other takes a sign for one of the four digits.
+        || text.contains("\\u+")
     {
         return;
     }
