@@ -25,8 +25,8 @@ pub(crate) fn at_exit(then: fn(i32)) -> bool {
     if THEN.set(then).is_err() {
         return true;
     }
-    // SAFETY: the declaration is that of on_exit(3), the function lives as long as the program, and nothing is behind
-    // the argument.
+    // SAFETY: the declaration is that of on_exit(3), and nothing is behind the argument. The function is there as long as
+    // the program: no library can be unloaded that holds a guard, since the guard's thread runs its code.
     unsafe { on_exit(run, std::ptr::null_mut()) == 0 }
 }
 
