@@ -1,12 +1,11 @@
 //! Guards that a helper asks for, and that nobody lets go of but the process's end.
 
-use std::collections::BTreeSet;
 use std::process::Command;
 use std::time::Duration;
 
 use reaper_tests::engine;
 use reaper_tests::holder::Holder;
-use reaper_tests::suite::{Record, Run, signal, spawn, succeeded, text, until_no_keeper};
+use reaper_tests::suite::{Run, only_session, signal, spawn, succeeded, text, until_no_keeper};
 
 const GONE_WITHIN: Duration = Duration::from_secs(60);
 
@@ -20,13 +19,6 @@ fn nextest(run: &Run, tests: &str) -> Command {
         "-E",
         &format!("binary(held) & {tests}"),
     ])
-}
-
-#[track_caller]
-fn only_session(records: &[Record]) -> String {
-    let sessions: BTreeSet<_> = records.iter().map(|record| (&record.session, &record.reaper)).collect();
-    assert_eq!(sessions.len(), 1, "{records:#?}");
-    records[0].session.clone()
 }
 
 #[test]

@@ -5,22 +5,13 @@ use std::os::unix::process::CommandExt as _;
 use std::time::Duration;
 
 use reaper_tests::bystander::Bystander;
-use reaper_tests::suite::{Record, Run, signal, spawn, succeeded, text};
+use reaper_tests::suite::{Record, Run, only_session, signal, spawn, succeeded, text};
 use reaper_tests::{engine, until};
 use serde_json::Value;
 
 /// The reconnection timeout of 10 s, and the removing.
 const GONE_WITHIN: Duration = Duration::from_secs(60);
 const STARTED_WITHIN: Duration = Duration::from_secs(150);
-
-/// The one session and the one reaper of a run.
-#[track_caller]
-fn only_session(records: &[Record]) -> String {
-    let sessions: BTreeSet<_> = records.iter().map(|record| &record.session).collect();
-    let reapers: BTreeSet<_> = records.iter().map(|record| &record.reaper).collect();
-    assert_eq!((sessions.len(), reapers.len()), (1, 1), "{records:#?}");
-    records[0].session.clone()
-}
 
 fn names(records: &[Record]) -> BTreeSet<&str> {
     records.iter().map(|record| record.test.as_str()).collect()

@@ -1,7 +1,7 @@
 //! The crate in `fixtures/suite` and those beside it, built once and run as a user would run them, in a clean
 //! environment.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Mutex, PoisonError};
@@ -235,6 +235,20 @@ fn messages(output: &Output) -> impl Iterator<Item = serde_json::Value> {
     let lines = String::from_utf8_lossy(&output.stdout).into_owned();
     let messages: Vec<_> = lines.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
     messages.into_iter()
+}
+
+/// The one session of all these tests, which have one reaper.
+///
+/// # Panics
+///
+/// When there is another session or reaper among them, or none.
+#[track_caller]
+#[must_use]
+pub fn only_session(records: &[Record]) -> String {
+    let sessions: BTreeSet<_> = records.iter().map(|record| &record.session).collect();
+    let reapers: BTreeSet<_> = records.iter().map(|record| &record.reaper).collect();
+    assert_eq!((sessions.len(), reapers.len()), (1, 1), "{records:#?}");
+    records[0].session.clone()
 }
 
 /// What a command printed, both streams.

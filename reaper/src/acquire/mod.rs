@@ -1,6 +1,7 @@
 //! From a name to an acknowledged connection: looks the session's reaper up, or creates it. Knows the engine and the
 //! session.
 
+mod aftermath;
 mod earlier;
 mod ending;
 mod hardening;

@@ -31,6 +31,7 @@ use std::time::Duration;
 use backon::{BackoffBuilder as _, ExponentialBackoff, ExponentialBuilder};
 use tokio::time::{Instant, timeout};
 
+use super::aftermath::{AFTERMATH, undone};
 use super::earlier::found_before;
 use super::ending::Endings;
 use super::image::Image;
@@ -56,8 +57,6 @@ const CREATOR_GRACE: Duration = Duration::from_millis(500);
 /// For an engine to begin to tell what a container says.
 const HEARD_WITHIN: Duration = Duration::from_millis(500);
 
-/// For cleaning up and for the last log lines, once the deadline has passed.
-pub(super) const AFTERMATH: Duration = Duration::from_secs(5);
 const LOG_LINES: usize = 5;
 
 /// A connection on which every filter was acknowledged.
@@ -372,12 +371,9 @@ impl<'a, E: Engine> Search<'a, E> {
                 _ => Ok(()),
             }
         });
-        let problem = match cleaned.await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.report(),
-            Err(_) => format!("the engine was not done within {AFTERMATH:?}"),
-        };
-        tracing::warn!(container = self.name, problem, "a half-made reaper may be left");
+        if let Some(problem) = undone(cleaned.await) {
+            tracing::warn!(container = self.name, problem, "a half-made reaper may be left");
+        }
     }
 
     async fn deadline(&mut self, after: Duration) -> Error {

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use tokio::time::{sleep, timeout};
 
+use super::aftermath::{AFTERMATH, undone};
 use super::patience::ASKED_AGAIN_AFTER;
-use super::search::{AFTERMATH, FIRST_DELAY, LONGEST_DELAY, Round, Search};
+use super::search::{FIRST_DELAY, LONGEST_DELAY, Round, Search};
 use crate::engine::{Concessions, Container, Engine};
 use crate::error::{Error, Result};
 
@@ -50,12 +51,9 @@ impl<E: Engine> Search<'_, E> {
     /// another image it may be anything, and run for ever.
     pub(super) async fn remove_what_never_answered(&mut self) {
         let Some(id) = self.created.take().filter(|_| !self.image.is_embedded()) else { return };
-        let problem = match timeout(AFTERMATH, self.engine.remove_by_force(&id)).await {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => error.report(),
-            Err(_) => format!("the engine was not done within {AFTERMATH:?}"),
-        };
-        tracing::warn!(container = self.name, problem, "a container that is no reaper may be left");
+        if let Some(problem) = undone(timeout(AFTERMATH, self.engine.remove_by_force(&id)).await) {
+            tracing::warn!(container = self.name, problem, "a container that is no reaper may be left");
+        }
     }
 
     /// Replaces a reaper that cannot reach its engine for the hardening's sake; it has acknowledged nothing to anybody.

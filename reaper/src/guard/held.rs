@@ -3,7 +3,7 @@
 //! Nothing of ours runs then: statics are never dropped. Nothing has to: the operating system closes the connection, and
 //! that is all the reaper waits for. Only where passing tests let go of what failing ones keep is there something to say.
 
-use std::sync::{Mutex, Once};
+use std::sync::Mutex;
 
 use super::connection::{Connection, lock};
 use super::outcome::all_passed;
@@ -20,13 +20,8 @@ impl Reaper {
         if let Some(known) = held.iter().find(|known| known.is(&self)) {
             return known;
         }
-        if self.connection().is_some_and(Connection::lets_pass) {
-            static HOOKED: Once = Once::new();
-            HOOKED.call_once(|| {
-                if !platform::at_exit(at_exit) {
-                    tracing::debug!("this platform does not tell how a process ends: what it creates stays");
-                }
-            });
+        if self.connection().is_some_and(Connection::lets_pass) && !platform::at_exit(at_exit) {
+            tracing::debug!("this platform does not tell how a process ends: what it creates stays");
         }
         let kept: &'static Self = Box::leak(Box::new(self));
         held.push(kept);

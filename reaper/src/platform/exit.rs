@@ -3,7 +3,8 @@
 //! By `on_exit(3)`, which glibc alone has: what `atexit(3)` runs is not told the status, and whoever runs tests in threads
 //! knows of their failures only by that.
 
-/// Has this called with the status when the process exits; not where it is killed. Gives whether it will be.
+/// Has this called once with the status when the process exits, however often it is asked for; not where it is killed. Gives
+/// whether it will be.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 #[expect(unsafe_code, reason = "the standard library has no hook at exit")]
 pub(crate) fn at_exit(then: fn(i32)) -> bool {

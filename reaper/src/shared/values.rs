@@ -99,7 +99,7 @@ pub(crate) enum Failure<E> {
 }
 
 impl<E: Into<Box<dyn StdError + Send + Sync>>> Failure<E> {
-    fn named(self, key: &str) -> Error {
+    pub(super) fn named(self, key: &str) -> Error {
         match self {
             Self::Init(error) => Error::SharedInit { key: key.into(), source: Arc::from(error.into()) },
             Self::Ours(error) => error,

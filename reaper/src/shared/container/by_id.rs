@@ -6,17 +6,14 @@
 use std::error::Error as StdError;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
 
 use serde_json::json;
 
-use super::shared_container::{SharedContainer, look_at, share};
+use super::shared_container::{LOG_LINES, SharedContainer, look_at, share};
 use crate::engine::{BollardEngine, Endpoint, Engine as _, wait, work};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
-
-/// What of a container's log an error shows.
-const LOG_LINES: usize = 20;
+use crate::shared::values::Failure;
 
 impl Reaper {
     /// A container that the whole session shares, started however `start` likes, which gives its id.
@@ -67,14 +64,13 @@ impl Reaper {
         F: Future<Output = Result<S, E>>,
     {
         let make = async || {
-            let failed = |source| Error::SharedInit { key: key.into(), source };
-            let id = start().await.map_err(|error| failed(Arc::from(error.into())))?.into();
+            let id = start().await.map_err(|error| Failure::Init(error).named(key))?.into();
             // As a command prints it, with the end of its line.
             let id = id.trim().to_owned();
             // An engine would take it for another path.
             if !is_id_or_name(&id) {
                 let problem = format!("it gave {id:?}, which is no id or name of a container");
-                return Err(failed(Arc::new(io::Error::other(problem))));
+                return Err(Failure::Init(io::Error::other(problem)).named(key));
             }
             let (engine, key) = (self.engine()?, key.to_owned());
             work(async move || found(&engine, key, id).await).await

@@ -13,7 +13,7 @@ use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::shared_container::{SharedContainer, look_at};
+use super::shared_container::{LOG_LINES, SharedContainer, look_at};
 use crate::engine::{BollardEngine, Endpoint, Engine as _};
 use crate::error::{Error, Result};
 
@@ -23,8 +23,6 @@ const LONGEST_DELAY: Duration = Duration::from_millis(500);
 /// As long as a proxy may take to find that nobody listens behind it.
 const HOLDS: Duration = Duration::from_millis(100);
 const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
-/// What of a container's log an error shows.
-const LOG_LINES: usize = 20;
 
 /// The caller's own look at a container.
 pub(super) type Check =

@@ -20,6 +20,9 @@ use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::shared::values::attached;
 
+/// What of a container's log an error shows.
+pub(super) const LOG_LINES: usize = 20;
+
 /// A container that all processes of a session use, as it was found on the engine when it was asked for.
 ///
 /// It is there until the session ends: dropping this does nothing to it.
