@@ -5,8 +5,8 @@
 //! whoever greets. A container whose server knows the greeting has the label `LABEL`, by its image.
 //!
 //! ```text
-//! client   %hello 1                       the highest version that it speaks
-//! server   HELLO 1 5eed…c0de 0            the version that both speak, the secret, how often it has removed things
+//! client   %hello 2                       the highest version that it speaks
+//! server   HELLO 2 5eed…c0de 0            the version that both speak, the secret, how often it has removed things
 //! client   %clients                       who has greeted may ask how many others hold the session
 //! server   CLIENTS 2                      a server of before the word answers with an error
 //! ```
@@ -22,13 +22,30 @@
 //! server   ACK
 //! ```
 //!
+//! From version 2 on there are scopes: what has gone with a test and not with the session. A scope is a filter that ends with
+//! the connections that hold it.
+//!
+//! ```text
+//! client   %scope label=…&label=…         what matches this is removed as soon as nobody holds it any more
+//! server   ACK                            or an error, where a scope of this filter is being removed
+//! client   %scope-again label=…           the same, on another connection after one was lost
+//! server   ACK                            or an error: the time to come back was over, what it had is gone
+//! client   %scope-end label=…             this connection lets go of it; the last to do so ends it at once
+//! server   ACK                            before anything is removed
+//! client   %report                        tell me of all that is removed from now on, until the end
+//! server   ACK
+//! server   REMOVED {"kind":"container",…} a line for each; who only listens does not hold the session
+//! ```
+//!
 //! A word of this protocol begins with `%` and no two hexadecimal digits. Official Ryuk takes such a line for a filter that
 //! it cannot parse, acknowledges it, and registers nothing.
 //!
 //! Shared with the library, so that both ends agree.
 
 /// The version of the protocol, and the value of [`LABEL`].
-pub(crate) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 2;
+/// The version from which on there are scopes and reports.
+pub(crate) const SCOPES: u32 = 2;
 /// The label of a container, and of its image, whose server knows the greeting.
 pub(crate) const LABEL: &str = "test-reaper.protocol";
 /// The variable in the container's environment that holds the secret.
@@ -93,6 +110,61 @@ pub(crate) fn read_clients(line: &str) -> Option<u32> {
     number(line.trim_end_matches(['\r', '\n']).strip_prefix("CLIENTS ")?)
 }
 
+/// What a client says of a scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum ScopeWord {
+    /// Begins it, or holds it besides others.
+    Begin,
+    /// Holds it again, after a connection was lost.
+    Again,
+    /// Lets go of it.
+    End,
+}
+
+impl ScopeWord {
+    const ALL: [Self; 3] = [Self::Begin, Self::Again, Self::End];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Begin => "%scope ",
+            Self::Again => "%scope-again ",
+            Self::End => "%scope-end ",
+        }
+    }
+}
+
+/// A client's line about a scope, by the line that would register its filter.
+pub(crate) fn scope(word: ScopeWord, filter: &str) -> String {
+    format!("{}{filter}", word.word())
+}
+
+/// What a client's line, without its end, says of a scope, and the scope's filter; none where it is another line.
+pub(crate) fn scope_in(line: &[u8]) -> Option<(ScopeWord, &[u8])> {
+    ScopeWord::ALL.into_iter().find_map(|word| Some((word, line.strip_prefix(word.word().as_bytes())?)))
+}
+
+const REPORT: &str = "%report";
+
+/// A client's line, by which it asks to be told of all that is removed.
+pub(crate) fn ask_report() -> String {
+    format!("{REPORT}\n")
+}
+
+/// Whether a client's line, without its end, asks that.
+pub(crate) fn is_about_report(line: &[u8]) -> bool {
+    line == REPORT.as_bytes()
+}
+
+/// A server's line about something that it has removed, as an object of JSON on one line.
+pub(crate) fn removed(object: &str) -> String {
+    format!("REMOVED {object}\n")
+}
+
+/// What a server has said of it; none where it is another line.
+pub(crate) fn read_removed(line: &str) -> Option<&str> {
+    line.trim_end_matches(['\r', '\n']).strip_prefix("REMOVED ")
+}
+
 /// Whether a line, without its end, is a word of this protocol rather than a filter.
 pub(crate) fn is_word(line: &[u8]) -> bool {
     let is_digit = |at: usize| line.get(at).is_some_and(u8::is_ascii_hexdigit);
@@ -101,9 +173,10 @@ pub(crate) fn is_word(line: &[u8]) -> bool {
 
 /// The version that both speak, of a client's line without its end.
 pub(crate) fn understand(line: &[u8]) -> Result<u32, String> {
-    let version = line
-        .strip_prefix(b"%hello ")
-        .ok_or("the words are %hello <version>, %clients and %reconnection-timeout <duration>")?;
+    let version = line.strip_prefix(b"%hello ").ok_or(
+        "the words are %hello <version>, %clients, %reconnection-timeout <duration>, %report, and %scope, \
+             %scope-again and %scope-end with a filter",
+    )?;
     match number(std::str::from_utf8(version).unwrap_or_default()) {
         Some(version) if version > 0 => Ok(version.min(VERSION)),
         _ => Err("the version behind %hello must be a whole number from 1".into()),
@@ -138,22 +211,22 @@ mod tests {
     use super::*;
 
     fn hello(secret: Option<&str>, generation: u32) -> Hello {
-        Hello { version: 1, secret: secret.map(str::to_owned), generation }
+        Hello { version: 2, secret: secret.map(str::to_owned), generation }
     }
 
     #[test]
     fn both_ends_agree_on_every_byte() {
         assert_eq!((LABEL, SECRET), ("test-reaper.protocol", "REAPER_SECRET"));
-        assert_eq!(greeting().as_bytes(), b"%hello 1\n");
-        assert_eq!(understand(b"%hello 1"), Ok(1));
+        assert_eq!(greeting().as_bytes(), b"%hello 2\n");
+        assert_eq!(understand(b"%hello 2"), Ok(2));
         for (said, line) in [
-            (hello(Some("5eed_c0-de"), 0), &b"HELLO 1 5eed_c0-de 0\n"[..]),
-            (hello(None, 3), b"HELLO 1 - 3\n"),
+            (hello(Some("5eed_c0-de"), 0), &b"HELLO 2 5eed_c0-de 0\n"[..]),
+            (hello(None, 3), b"HELLO 2 - 3\n"),
         ] {
             assert_eq!(answer(&said).as_bytes(), line);
             assert_eq!(read(std::str::from_utf8(line).unwrap()), Some(said));
         }
-        assert_eq!(read("HELLO 1 x 0\r\n"), Some(hello(Some("x"), 0)));
+        assert_eq!(read("HELLO 2 x 0\r\n"), Some(hello(Some("x"), 0)));
     }
 
     #[test]
@@ -178,9 +251,35 @@ mod tests {
     }
 
     #[test]
-    fn a_newer_client_is_answered_in_the_version_that_both_speak() {
-        assert_eq!(understand(b"%hello 2"), Ok(1));
-        assert_eq!(understand(b"%hello 4294967295"), Ok(1));
+    fn each_is_answered_in_the_version_that_both_speak() {
+        assert_eq!(understand(b"%hello 1"), Ok(1));
+        assert_eq!(read("HELLO 1 x 0").map(|said| said.version), Some(1));
+        assert_eq!(understand(b"%hello 3"), Ok(2));
+        assert_eq!(understand(b"%hello 4294967295"), Ok(2));
+    }
+
+    #[test]
+    fn both_ends_agree_on_scopes_and_reports() {
+        for (word, line) in [
+            (ScopeWord::Begin, "%scope label=a=b\n"),
+            (ScopeWord::Again, "%scope-again label=a=b\n"),
+            (ScopeWord::End, "%scope-end label=a=b\n"),
+        ] {
+            assert_eq!(scope(word, "label=a=b\n"), line);
+            let line = line.trim_end().as_bytes();
+            assert!(is_word(line));
+            assert_eq!(scope_in(line), Some((word, &b"label=a=b"[..])));
+        }
+        for other in
+            [&b"%scope"[..], b"%scopes label=a=b", b"label=%scope a", b"%scope-over label=a=b", b"\xff"]
+        {
+            assert_eq!(scope_in(other), None);
+        }
+        assert!(is_word(b"%report") && is_about_report(b"%report") && ask_report() == "%report\n");
+        assert!(!is_about_report(b"%report 1"));
+        assert_eq!(removed("{}"), "REMOVED {}\n");
+        assert_eq!(read_removed("REMOVED {}\r\n"), Some("{}"));
+        assert_eq!(read_removed("ACK"), None);
     }
 
     #[test]
@@ -223,7 +322,7 @@ mod tests {
             "HELLO 1",
             "HELLO 1 x",
             "HELLO 1 x 0 y",
-            "HELLO 2 x 0",
+            "HELLO 3 x 0",
             "HELLO 0 x 0",
             "HELLO 1  0",
             "HELLO 1 x -1",
