@@ -7,8 +7,9 @@ use proc_macro2::TokenTree;
 use quote::ToTokens as _;
 use syn::Attribute;
 
+use crate::arguments::Arguments;
 use crate::meaning::{Meaning, find, is_test, meaning, meaning_of_text, takes_parameters};
-use crate::parse::{Arguments, Function, Mistakes, Parameter, Role};
+use crate::parse::{Function, Mistakes, Parameter, Role};
 use crate::source::Surroundings;
 
 /// What is known of the attribute's place in the source.

@@ -20,10 +20,11 @@ use proc_macro2::{Group, Span, TokenStream, TokenTree};
 use quote::{ToTokens, quote, quote_spanned};
 use syn::{Attribute, Ident};
 
+use crate::arguments::{Arguments, Scope};
 use crate::check::{self, Place, Registration, Runtimes};
 use crate::library::Library;
 use crate::meaning::{Meaning, bear_a_marker, is_last_name, is_named, meaning};
-use crate::parse::{Arguments, Function, Parameter, Role};
+use crate::parse::{Function, Parameter, Role};
 
 /// A test function under `#[with_reaper]`.
 pub(crate) fn function(
@@ -33,6 +34,7 @@ pub(crate) fn function(
     place: &Place,
     runtimes: Runtimes,
 ) -> TokenStream {
+    function.scope = arguments.scope;
     match check::check(arguments, &function, place, runtimes) {
         Ok(registration) => {
             if arguments.registered {
@@ -86,7 +88,10 @@ pub(crate) fn guarded(library: &Library, mut function: Function, registration: R
         let proof = proof_of_a_test(&function);
         function.attributes.push(proof);
     }
-    function.attributes.push(syn::parse_quote!(#[#library::__private::guard(crate = #library)]));
+    let scope = function.scope.map(Scope::word).into_iter();
+    function
+        .attributes
+        .push(syn::parse_quote!(#[#library::__private::guard(crate = #library #(, scope = #scope)*)]));
     let function = verbatim(&function);
     quote!(#definition #function)
 }
@@ -172,12 +177,19 @@ fn enter(library: &Library, mut function: Function) -> TokenStream {
     let place = function.name.span();
     let library = &respanned(library.to_token_stream(), place);
     let guard = Ident::new("_guard", Span::mixed_site());
+    let scope = function.scope.map(|scope| match scope {
+        Scope::Session => quote_spanned!(place=> #library::__private::Scope::Session),
+        Scope::Test => quote_spanned!(place=> #library::__private::Scope::Test),
+    });
     let is_one_of_several = function.attributes.iter().any(|attribute| meaning(attribute) == Meaning::Cases);
     let should_panic = function.attributes.iter().find(|attribute| is_named(attribute, "should_panic"));
     let should_panic = should_panic.filter(|_| !is_one_of_several);
     function.body = if let Some(should_panic) = should_panic {
         // A panic for want of an engine would count as the one expected.
-        let call = quote_spanned!(place=> #library::__private::enter_or_report());
+        let call = match &scope {
+            None => quote_spanned!(place=> #library::__private::enter_or_report()),
+            Some(scope) => quote_spanned!(place=> #library::__private::enter_or_report_in(#scope)),
+        };
         let body = &function.body;
         let text = expected_text(should_panic).map_or_else(
             || quote!(::core::option::Option::None),
@@ -195,7 +207,10 @@ fn enter(library: &Library, mut function: Function) -> TokenStream {
         });
         body_in_place_of(body, guarded)
     } else {
-        let call = quote_spanned!(place=> #library::__private::enter());
+        let call = match &scope {
+            None => quote_spanned!(place=> #library::__private::enter()),
+            Some(scope) => quote_spanned!(place=> #library::__private::enter_in(#scope)),
+        };
         let body = judged(library, &function);
         body_in_place_of(&function.body, quote!(match #call { #guard => #body }))
     };

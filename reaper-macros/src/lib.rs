@@ -1,11 +1,12 @@
 //! The attribute macros of `test-reaper`, which re-exports them: use them from there.
 //!
-//! The way through this crate: `parse` makes a model of the tokens, `source` and `meaning` find out what the
+//! The way through this crate: `arguments` and `parse` make a model of the tokens, `source` and `meaning` find out what the
 //! other attributes around ours are, `check` gathers the mistakes, `expand` writes the expansion; `compiler` and
 //! `library` know what the library is called. `members` is the same for a module, `shared` for `#[shared]`.
 
 use proc_macro::TokenStream;
 
+mod arguments;
 mod check;
 mod compiler;
 mod expand;
@@ -18,10 +19,11 @@ mod source;
 #[cfg(test)]
 mod tests;
 
+use arguments::Arguments;
 use check::{Place, Runtimes};
 use compiler::Compiler;
 use library::Library;
-use parse::{Arguments, Item};
+use parse::{Function, Item};
 
 #[expect(missing_docs, reason = "its page is where it is re-exported: the examples need the library")]
 #[proc_macro_attribute]
@@ -62,10 +64,10 @@ pub fn shared(arguments: TokenStream, item: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn guard(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let untouched = proc_macro2::TokenStream::from(item.clone());
-    let library = syn::parse::<Arguments>(arguments)
-        .and_then(|arguments| Library::find(arguments.library, Compiler::running()));
-    let expanded = library.and_then(|library| match syn::parse::<Item>(item)? {
-        Item::Function(function) => Ok(expand::marked(&library, function)),
+    let found = syn::parse::<Arguments>(arguments)
+        .and_then(|arguments| Ok((Library::find(arguments.library, Compiler::running())?, arguments.scope)));
+    let expanded = found.and_then(|(library, scope)| match syn::parse::<Item>(item)? {
+        Item::Function(function) => Ok(expand::marked(&library, Function { scope, ..function })),
         Item::Module(module) => {
             let message = "another attribute has made a module of this test, which `#[with_reaper]` cannot guard any \
                            more: write it below that attribute";

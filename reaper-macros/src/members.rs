@@ -11,12 +11,13 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::{Attribute, Ident, Path, Token, token};
 
+use crate::arguments::{Arguments, Scope};
 use crate::check;
 use crate::compiler::Compiler;
 use crate::expand::{self, verbatim};
 use crate::library::Library;
 use crate::meaning::{Meaning, find, is_test, meaning};
-use crate::parse::{Arguments, Function, Mistakes, take_balanced, take_until};
+use crate::parse::{Function, Mistakes, take_balanced, take_until};
 
 /// A module with its body at hand.
 pub(crate) struct Module {
@@ -184,7 +185,7 @@ pub(crate) fn guarded(
             "`registered` is said of a test function: put it on that one",
         );
     }
-    let mut walk = Walk { compiler, has_test: false, mistakes };
+    let mut walk = Walk { compiler, scope: arguments.scope, has_test: false, mistakes };
     let expanded = walk.module(&library.one_module_in(compiler), module);
     let Walk { has_test, mut mistakes, .. } = walk;
     // Beside an error that asks whether something is a test it would be no news.
@@ -201,6 +202,7 @@ pub(crate) fn guarded(
 
 struct Walk<'a> {
     compiler: &'a Compiler,
+    scope: Option<Scope>,
     has_test: bool,
     mistakes: Mistakes,
 }
@@ -251,6 +253,7 @@ impl Walk<'_> {
     }
 
     fn function(&mut self, library: &Library, function: Function) -> TokenStream {
+        let function = Function { scope: self.scope, ..function };
         let has = |wanted| find(&function.attributes, wanted).is_some();
         if has(Meaning::Template) || has(Meaning::Fixture) || has(Meaning::Shared) {
             return verbatim(&function);

@@ -1,4 +1,4 @@
-//! Source tokens into a model: the arguments of the attribute, and the function it stands on.
+//! Source tokens into a model: the function or the module that the attribute stands on.
 //!
 //! The signature is taken apart by hand, and a body stays one opaque group: what the macro needs to know of
 //! a function is its attributes, its qualifiers and its parameters. `syn::ItemFn` would say the same, but
@@ -11,54 +11,8 @@ use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Ident, Path, Token, Type, token};
 
+use crate::arguments::Scope;
 use crate::members::Module;
-
-/// What stands in the parentheses of the attribute.
-#[derive(Default)]
-pub(crate) struct Arguments {
-    /// Where the library is, if that was said.
-    pub(crate) library: Option<Path>,
-    /// Another attribute makes a test of the function.
-    pub(crate) registered: bool,
-    /// What it stands on, in a guarded module, is left alone.
-    pub(crate) skip: bool,
-}
-
-impl Parse for Arguments {
-    fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
-        let mut arguments = Self::default();
-        let mut mistakes = Mistakes::default();
-        while !input.is_empty() {
-            let name = input.call(Ident::parse_any)?;
-            let is_second = match name.to_string().as_str() {
-                "crate" => arguments.library.replace(library_path(input, &name)?).is_some(),
-                "registered" => std::mem::replace(&mut arguments.registered, true),
-                "skip" => std::mem::replace(&mut arguments.skip, true),
-                _ => {
-                    mistakes.add(
-                        name.span(),
-                        format!(
-                            "unknown argument `{name}`; known: `crate = path::to::reaper`, `registered`, `skip`. What \
-                             concerns the whole session (image, timeouts, engine) is set in the environment, once for \
-                             all its tests"
-                        ),
-                    );
-                    skip_to_comma(input)?;
-                    false
-                }
-            };
-            if is_second {
-                mistakes.add(name.span(), format!("`{name}` is given twice"));
-            } else if arguments.skip && (arguments.registered || arguments.library.is_some()) {
-                mistakes.add(name.span(), "`skip` leaves all as it is, so it stands alone");
-            }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
-        mistakes.into_result().map(|()| arguments)
-    }
-}
 
 /// What the attribute stands on.
 pub(crate) enum Item {
@@ -90,6 +44,8 @@ impl Parse for Item {
 
 /// A function, its body unread.
 pub(crate) struct Function {
+    /// With what its things go, as its own attribute or its module's says.
+    pub(crate) scope: Option<Scope>,
     pub(crate) attributes: Vec<Attribute>,
     /// Visibility and qualifiers, as written.
     pub(crate) head: TokenStream,
@@ -150,6 +106,7 @@ impl Function {
         let mut attributes = attributes;
         let body = take_inner_attributes(body, &mut attributes)?;
         Ok(Self {
+            scope: None,
             attributes,
             head,
             qualifiers,
@@ -278,19 +235,6 @@ impl Mistakes {
     pub(crate) fn into_result(self) -> syn::Result<()> {
         self.0.map_or(Ok(()), Err)
     }
-}
-
-pub(crate) fn library_path(input: ParseStream<'_>, name: &Ident) -> syn::Result<Path> {
-    let path = || {
-        input.parse::<Token![=]>()?;
-        input.call(Path::parse_mod_style)
-    };
-    path().map_err(|error: syn::Error| {
-        let message = "`crate` takes the path of the library: `crate = path::to::reaper`";
-        // At the end of the input there is no token to point at but the name.
-        let span = if input.is_empty() { name.span() } else { error.span() };
-        syn::Error::new(span, message)
-    })
 }
 
 fn head(input: ParseStream<'_>, qualifiers: &mut Qualifiers) -> syn::Result<TokenStream> {

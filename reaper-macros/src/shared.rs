@@ -20,12 +20,13 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Ident, Path, Token};
 
+use crate::arguments::library_path;
 use crate::check::{Place, Refusals, name_span, walk_parameters};
 use crate::compiler::Compiler;
 use crate::expand::{arrow, body_in_place_of, lose_expectations, plain, respanned, verbatim, with_mistakes};
 use crate::library::Library;
 use crate::meaning::{Meaning, find, is_named};
-use crate::parse::{Function, Mistakes, Parameter, Role, library_path, skip_to_comma, take_until};
+use crate::parse::{Function, Mistakes, Parameter, Role, skip_to_comma, take_until};
 
 /// What stands in the parentheses of the attribute.
 #[derive(Default)]

@@ -254,6 +254,7 @@ pub use crate::removal::Reaped;
 #[cfg(feature = "cli")]
 pub use crate::removal::sessions;
 pub use crate::session::{Filter, Labels, LabelsIter, SessionId, label_keys};
+pub use crate::settings::Scope;
 #[cfg(feature = "bollard")]
 pub use crate::shared::ContainerSpec;
 #[cfg(feature = "testcontainers")]

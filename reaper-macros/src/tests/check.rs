@@ -1,8 +1,9 @@
 //! Who registers a test, and the mistakes that only a test build can show.
 
 use super::{function, seen};
+use crate::arguments::Arguments;
 use crate::check::{Place, Registration, Runtimes, check};
-use crate::parse::{Arguments, Function, Role};
+use crate::parse::{Function, Role};
 
 const TOKIO: Runtimes = Runtimes { tokio: true };
 

@@ -1,9 +1,10 @@
 //! A guarded module: what is guarded, what is left alone, and what is asked about.
 
 use super::{pretty, reaper};
+use crate::arguments::Arguments;
 use crate::compiler::Compiler;
 use crate::members;
-use crate::parse::{Arguments, Item};
+use crate::parse::Item;
 
 fn guarded(code: &str) -> String {
     let code = format!("mod tests {{ {code} }}");

@@ -5,10 +5,11 @@
 use expect_test::{Expect, expect};
 
 use super::{function, pretty, reaper, seen};
+use crate::arguments::Arguments;
 use crate::check::Runtimes;
 use crate::compiler::Compiler;
 use crate::library::Library;
-use crate::parse::{Arguments, Item};
+use crate::parse::Item;
 use crate::{expand, members};
 
 fn expanded(code: &str, expected: &Expect) {
@@ -33,6 +34,35 @@ fn alone_it_makes_a_test() {
         }
     "#]],
     );
+}
+
+/// The one that was said, wherever the guard is written.
+#[test]
+fn a_scope_that_was_said_is_asked_for() {
+    let arguments = |text: &str| syn::parse_str::<Arguments>(text).expect("arguments");
+    let expanded = |text: &str, code: &str| {
+        let (function, place) = seen(code);
+        let runtimes = Runtimes { tokio: true };
+        expand::function(&reaper(), &arguments(text), function, &place, runtimes).to_string()
+    };
+    let is_in = |expanded: &str, wanted: &str| expanded.replace(' ', "").contains(wanted);
+    for (word, variant) in [("test", "Test"), ("session", "Session")] {
+        let said = format!("scope = \"{word}\"");
+        let enter = format!("enter_in(::reaper::__private::Scope::{variant})");
+        assert!(is_in(&expanded(&said, "#[with_reaper]\nfn orders() { check(); }"), &enter));
+        let panics = expanded(&said, "#[with_reaper]\n#[should_panic]\nfn orders() { check(); }");
+        assert!(is_in(&panics, &enter.replace("enter_in", "enter_or_report_in")), "{panics}");
+        let marked = expanded(&said, "#[with_reaper]\n#[rstest]\nfn orders() { check(); }");
+        assert!(is_in(&marked, &format!("guard(crate=::reaper,scope=\"{word}\")")), "{marked}");
+        let Item::Module(module) =
+            syn::parse_str("mod tests { #[test] fn one() {} mod two { #[test] fn two() {} } }")
+                .expect("a module")
+        else {
+            panic!("not a module")
+        };
+        let module = members::guarded(&reaper(), &arguments(&said), &Compiler::default(), module).to_string();
+        assert_eq!(module.matches(&format!("scope = \"{word}\"")).count(), 2, "{module}");
+    }
 }
 
 #[test]

@@ -34,11 +34,12 @@ mod way;
 mod wire;
 
 pub(crate) use self::earlier::{found_before, leave};
+pub(crate) use self::hello::{SCOPES, ScopeWord};
 #[cfg(feature = "cli")]
 pub(crate) use self::image::Image;
 pub(crate) use self::search::{Acquired, acquire};
 pub(crate) use self::spec::Plan;
 pub(crate) use self::way::Way;
-pub(crate) use self::wire::{WireError, encode, register};
+pub(crate) use self::wire::{WireError, answers, encode, register, scope, scope_line};
 #[cfg(feature = "cli")]
 pub(crate) use self::wire::{count_clients, end_run};

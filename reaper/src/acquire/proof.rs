@@ -5,7 +5,7 @@
 //! say. So it is greeted first, and where it does not answer as it must, nothing is registered. Official images are not
 //! greeted, since they could not answer.
 
-use super::hello;
+use super::hello::{self, Hello};
 use crate::engine::Container;
 
 /// What the server in a container has to say to a greeting.
@@ -31,10 +31,9 @@ impl Expected {
         self.secret.is_some()
     }
 
-    /// How often the server has removed what its clients had made; none where the answer is not its.
-    pub(super) fn generation(&self, answer: &str) -> Option<u32> {
-        let said = hello::read(answer)?;
-        (said.secret == self.secret).then_some(said.generation)
+    /// What the server has said; none where the answer is not its.
+    pub(super) fn said(&self, answer: &str) -> Option<Hello> {
+        hello::read(answer).filter(|said| said.secret == self.secret)
     }
 
     /// As one word.
@@ -73,13 +72,15 @@ mod tests {
         }
         let ours = expected(&["PATH=/bin", "REAPER_SECRET=5eed"]);
         assert!(ours.is_proof());
-        assert_eq!(ours.generation("HELLO 1 5eed 7"), Some(7));
+        let generation = |expected: &Expected, answer| expected.said(answer).map(|said| said.generation);
+        assert_eq!(generation(&ours, "HELLO 1 5eed 7"), Some(7));
+        assert_eq!(ours.said("HELLO 2 5eed 7").map(|said| said.version), Some(2));
         for others in ["ACK", "HELLO 1 other 7", "HELLO 1 - 7", "ERROR no", ""] {
-            assert_eq!(ours.generation(others), None, "{others}");
+            assert_eq!(generation(&ours, others), None, "{others}");
         }
         let unknown = expected(&[]);
         assert_eq!(
-            (unknown.generation("HELLO 1 - 7"), unknown.generation("HELLO 1 5eed 7")),
+            (generation(&unknown, "HELLO 1 - 7"), generation(&unknown, "HELLO 1 5eed 7")),
             (Some(7), None)
         );
         for expected in [ours, unknown] {

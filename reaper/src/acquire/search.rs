@@ -34,6 +34,7 @@ use tokio::time::{Instant, timeout};
 use super::aftermath::{AFTERMATH, undone};
 use super::earlier::found_before;
 use super::ending::Endings;
+use super::hello::Hello;
 use super::image::Image;
 use super::patience::Refusals;
 use super::proof::Expected;
@@ -64,9 +65,8 @@ const LOG_LINES: usize = 5;
 pub(crate) struct Acquired<S> {
     pub(crate) stream: S,
     pub(crate) container: String,
-    /// What it has to say to a greeting, and how often it has removed what its clients had made; none where it is not
-    /// greeted.
-    pub(crate) greeted: Option<(Expected, u32)>,
+    /// What it has to say to a greeting, and what it has said; none where it is not greeted.
+    pub(crate) greeted: Option<(Expected, Hello)>,
     /// Whether this process created the reaper, rather than finding it.
     pub(crate) created: bool,
 }
@@ -123,7 +123,7 @@ pub(super) struct Search<'a, E: Engine> {
     pub(super) concessions: Concessions,
 }
 
-type Registration<'a, S> = Pin<Box<dyn Future<Output = Result<(S, Option<u32>)>> + 'a>>;
+type Registration<'a, S> = Pin<Box<dyn Future<Output = Result<(S, Option<Hello>)>> + 'a>>;
 type Creation<'a> = Pin<Box<dyn Future<Output = Result<String, Refusal>> + 'a>>;
 
 /// What a round leads to.
@@ -336,9 +336,9 @@ impl<'a, E: Engine> Search<'a, E> {
         let mut registration: Registration<'a, E::Stream> =
             Box::pin(register(self.engine, self.filters, published, expected.clone()));
         match timeout(patience, &mut registration).await {
-            Ok(Ok((stream, generation))) => {
+            Ok(Ok((stream, said))) => {
                 let created = self.created.as_deref() == Some(container.id.as_str());
-                let greeted = expected.zip(generation);
+                let greeted = expected.zip(said);
                 Ok(Round::Acquired(Acquired { stream, container: container.id, greeted, created }))
             }
             Ok(Err(error @ Error::FilterRefused { .. })) => self.replace_useless(&container, error).await,
@@ -393,21 +393,21 @@ impl<'a, E: Engine> Search<'a, E> {
     }
 }
 
-/// Connects to a reaper and returns once it has acknowledged every filter; with its generation where it was greeted.
+/// Connects to a reaper and returns once it has acknowledged every filter; with what it said where it was greeted.
 async fn register<E: Engine>(
     engine: &E,
     filters: &[Filter],
     reaper: Published,
     expected: Option<Expected>,
-) -> Result<(E::Stream, Option<u32>)> {
+) -> Result<(E::Stream, Option<Hello>)> {
     let port = reaper.ports.any().unwrap_or_default();
     let failed = |source: Cause| Error::Engine { operation: format!("connect to port {port}"), source };
     let is_provable = expected.as_ref().is_some_and(Expected::is_proof);
     let mut stream = engine.dial(&reaper, is_provable).await.map_err(|error| failed(Arc::new(error)))?;
-    let generation = match &expected {
+    let said = match &expected {
         None => None,
         Some(expected) => match wire::greet(&mut stream, expected).await {
-            Ok(generation) => Some(generation),
+            Ok(said) => Some(said),
             Err(error @ WireError::Foreign { .. }) => {
                 return Err(failed(cause(format!(
                     "{error}; say where this engine's ports are reached with TESTCONTAINERS_HOST_OVERRIDE"
@@ -422,7 +422,7 @@ async fn register<E: Engine>(
             other => failed(Arc::new(other)),
         })?;
     }
-    Ok((stream, generation))
+    Ok((stream, said))
 }
 
 /// What was in the way, where no error says it.

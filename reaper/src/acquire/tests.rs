@@ -376,11 +376,11 @@ async fn a_server_that_can_be_greeted_is_greeted_before_anything_is_registered()
         world.on_dial.push_back(Answer::Says("HELLO 1 5eed 3\nACK\n"));
     });
     let acquired = run(&engine).await.unwrap();
-    assert_eq!(acquired.greeted.map(|(_, generation)| generation), Some(3));
+    assert_eq!(acquired.greeted.map(|(_, said)| said.generation), Some(3));
     let world = engine.0.borrow();
     assert_eq!(world.provable, [true]);
     let told = world.told.lock().unwrap();
-    assert_eq!(*told, ["%hello 1\n", "label=org.testcontainers.sessionId=s\n"]);
+    assert_eq!(*told, ["%hello 2\n", "label=org.testcontainers.sessionId=s\n"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -395,7 +395,7 @@ async fn nothing_is_registered_where_somebody_else_answers() {
         assert!(report.contains("TESTCONTAINERS_HOST_OVERRIDE"), "{report}");
         let world = engine.0.borrow();
         let told = world.told.lock().unwrap();
-        assert!(!told.is_empty() && told.iter().all(|line| line == "%hello 1\n"), "{told:?}");
+        assert!(!told.is_empty() && told.iter().all(|line| line == "%hello 2\n"), "{told:?}");
     }
 }
 
@@ -406,7 +406,7 @@ async fn a_server_that_has_removed_things_since_the_greeting_is_greeted_again() 
         let late = "HELLO 1 5eed 0\nERROR what there was has been removed since the greeting: greet again\n";
         world.on_dial.extend([Answer::Says(late), Answer::Says("HELLO 1 5eed 1\nACK\n")]);
     });
-    assert_eq!(run(&engine).await.unwrap().greeted.map(|(_, generation)| generation), Some(1));
+    assert_eq!(run(&engine).await.unwrap().greeted.map(|(_, said)| said.generation), Some(1));
 }
 
 #[tokio::test(start_paused = true)]

@@ -24,7 +24,7 @@ impl Way {
         stream.set_read_timeout(Some(within))?;
         if let Some(expected) = &self.expected {
             let answer = wire::say_blocking(&stream, &super::hello::greeting())?;
-            if expected.generation(&answer).is_none() {
+            if expected.said(&answer).is_none() {
                 return Err(io::Error::other(format!(
                     "another reaper answers at {}: {answer:?}",
                     self.address
@@ -100,13 +100,13 @@ mod tests {
 
     #[test]
     fn nothing_is_registered_with_another_reaper() {
-        let (outcome, said) = registered(" 5eed", &["HELLO 1 5eed 0", "ACK"]);
+        let (outcome, said) = registered(" 5eed", &["HELLO 2 5eed 0", "ACK"]);
         outcome.unwrap();
-        assert_eq!(said, ["%hello 1", "label=a=b"]);
+        assert_eq!(said, ["%hello 2", "label=a=b"]);
         for others in [&["ACK"][..], &["HELLO 1 other 0"], &["HELLO 1 - 0"]] {
             let (outcome, said) = registered(" 5eed", others);
             assert!(outcome.unwrap_err().to_string().contains("another reaper"), "{others:?}");
-            assert_eq!(said, ["%hello 1"], "{others:?}");
+            assert_eq!(said, ["%hello 2"], "{others:?}");
         }
         let (outcome, said) = registered("", &["ACK"]);
         outcome.unwrap();

@@ -9,7 +9,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
-use super::hello;
+use super::hello::{self, Hello, ScopeWord};
 use super::proof::Expected;
 use crate::engine::percent_encode;
 use crate::session::Filter;
@@ -39,7 +39,11 @@ pub(crate) async fn register<S>(stream: &mut S, filter: &Filter) -> Result<(), W
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    match ask(stream, &encode(filter)).await?.as_str() {
+    understood(&ask(stream, &encode(filter)).await?)
+}
+
+fn understood(answer: &str) -> Result<(), WireError> {
+    match answer {
         "ACK" => Ok(()),
         // It has removed what there was since it was greeted: whoever comes again is told so.
         answer if answer.ends_with(GREET_AGAIN) => Err(io::Error::other(answer.to_owned()).into()),
@@ -47,13 +51,31 @@ where
     }
 }
 
-/// Greets, and gives how often the server has removed what its clients had made.
-pub(super) async fn greet<S>(stream: &mut S, expected: &Expected) -> Result<u32, WireError>
+/// Greets, and gives what the server has said.
+pub(super) async fn greet<S>(stream: &mut S, expected: &Expected) -> Result<Hello, WireError>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let answer = ask(stream, &hello::greeting()).await?;
-    expected.generation(&answer).ok_or(WireError::Foreign { answer })
+    expected.said(&answer).ok_or(WireError::Foreign { answer })
+}
+
+/// Says something of a scope, to a server that knows the word; returns once it was acknowledged.
+pub(crate) async fn scope<S>(stream: &mut S, word: ScopeWord, filter: &Filter) -> Result<(), WireError>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    understood(&ask(stream, &scope_line(word, filter)).await?)
+}
+
+/// What was answered to as many lines, which were said at once.
+pub(crate) async fn answers<S: AsyncRead + Unpin>(stream: &mut S, lines: usize) -> io::Result<Vec<String>> {
+    read_lines(stream, lines).await
+}
+
+/// The line that says it.
+pub(crate) fn scope_line(word: ScopeWord, filter: &Filter) -> String {
+    hello::scope(word, &encode(filter))
 }
 
 /// Asks how many others the reaper counts as the session's clients.
@@ -112,19 +134,23 @@ pub(crate) fn encode(filter: &Filter) -> String {
     line
 }
 
-/// Nothing follows a line: the reaper speaks only when it was asked, and it is asked one thing at a time.
 async fn read_line<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<String> {
-    let mut line = Vec::with_capacity(64);
-    while line.last() != Some(&b'\n') {
-        if line.len() >= LONGEST_ANSWER {
+    Ok(read_lines(stream, 1).await?.swap_remove(0))
+}
+
+/// Nothing follows the last line: the reaper speaks only when it was asked.
+async fn read_lines<S: AsyncRead + Unpin>(stream: &mut S, count: usize) -> io::Result<Vec<String>> {
+    let mut bytes = Vec::with_capacity(64);
+    while bytes.split(|byte| *byte == b'\n').count() <= count {
+        if bytes.len() >= LONGEST_ANSWER * count {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer has no end"));
         }
-        if stream.read_buf(&mut line).await? == 0 {
+        if stream.read_buf(&mut bytes).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    line.pop();
-    Ok(String::from_utf8_lossy(&line).trim_end_matches('\r').to_owned())
+    let text = String::from_utf8_lossy(&bytes);
+    Ok(text.split_inclusive('\n').map(|line| line.trim_end_matches(['\r', '\n']).to_owned()).collect())
 }
 
 #[cfg(test)]

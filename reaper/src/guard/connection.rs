@@ -7,6 +7,7 @@
 use std::io;
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, resume_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +18,8 @@ use tokio::sync::mpsc::UnboundedSender;
 
 use super::filters::SessionFilters;
 use super::outcome;
-use crate::acquire::{Acquired, Way, encode};
+use super::scopes::Scopes;
+use crate::acquire::{Acquired, SCOPES, Way, encode};
 use crate::engine::Endpoint;
 use crate::error::{Error, Result, panicked};
 use crate::removal::Reaped;
@@ -39,6 +41,8 @@ pub(crate) struct Connection {
     pub(super) filters: SessionFilters,
     /// With `REAPER_KEEP=on-failure`: what is created over this connection, registered if all goes well.
     pub(super) passing: Option<Filter>,
+    /// Whether a guard of it has no scope of its own, so that what it creates hangs on all tests of this process.
+    pub(super) has_shared: AtomicBool,
 }
 
 /// What the thread and the handles both have to know of the stream that is open now.
@@ -47,6 +51,9 @@ pub(super) struct Line {
     pub(super) container: String,
     /// How often the reaper has removed what its clients had made; none where it does not tell.
     generation: Option<u32>,
+    /// Whether the reaper knows what a scope is.
+    knows_scopes: bool,
+    pub(super) scopes: Scopes,
     /// The thread's stream once more, to close it from elsewhere.
     socket: Socket,
     pub(super) way: Way,
@@ -64,9 +71,22 @@ impl Line {
             operation: "hold the connection".into(),
             source: Arc::new(source),
         })?;
-        let (expected, generation) = acquired.greeted.clone().unzip();
+        let (expected, said) = acquired.greeted.clone().unzip();
         let (container, way) = (acquired.container.clone(), Way { address, expected });
-        Ok(Self { container, generation, socket, way, released: false, ended: None })
+        let generation = said.as_ref().map(|said| said.generation);
+        let knows_scopes = said.is_some_and(|said| said.version >= SCOPES);
+        let scopes = Scopes::default();
+        Ok(Self { container, generation, knows_scopes, scopes, socket, way, released: false, ended: None })
+    }
+
+    /// Writes a few lines at once, past the thread; whether there was anything to write. Where they do not fit, nobody reads at
+    /// the other end.
+    pub(super) fn socket_takes(&self, lines: &[u8]) -> io::Result<bool> {
+        if lines.is_empty() {
+            return Ok(false);
+        }
+        let written = self.socket.send(lines)?;
+        if written == lines.len() { Ok(true) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 
     /// What stands or falls with this reaper is told apart by this: the container, and how often it has removed things.
@@ -82,8 +102,12 @@ impl Line {
 pub(super) enum Request {
     /// One more filter.
     Also(Filter, Answer<()>),
-    /// The removing of everything that this process registered.
-    Reap(Answer<Reaped>),
+    /// The removing of what matches these, or of everything that this process registered.
+    Reap(Option<Vec<Filter>>, Answer<Reaped>),
+    /// One more scope, for a reaper that knows what that is.
+    BeginScope(Filter, Answer<()>),
+    /// To say which scopes have ended.
+    EndScopes,
     /// How many others hold the session; none where the reaper does not tell.
     #[cfg(feature = "cli")]
     Others(Answer<Option<u32>>),
@@ -121,9 +145,46 @@ impl Connection {
         answered.recv().map_err(|_| self.ended())?
     }
 
-    /// Has everything removed that this process registered.
-    pub(crate) fn reap(&self, answer: Answer<Reaped>) -> Result<()> {
-        self.ask(Request::Reap(answer))
+    /// Has everything removed that matches these, or that this process registered.
+    pub(crate) fn reap(&self, filters: Option<Vec<Filter>>, answer: Answer<Reaped>) -> Result<()> {
+        self.ask(Request::Reap(filters, answer))
+    }
+
+    /// Whether the reaper knows what a scope is.
+    pub(super) fn knows_scopes(&self) -> bool {
+        lock(&self.line).knows_scopes
+    }
+
+    /// Has the reaper hold a scope for one guard more.
+    pub(super) fn begin_scope(&self, filter: Filter, answer: Answer<()>) {
+        if let Err(refused) = self.requests.send(Request::BeginScope(filter, answer)) {
+            // The thread is gone, and has left the request behind.
+            if let Request::BeginScope(_, answer) = refused.0 {
+                answer(Err(self.ended()));
+            }
+        }
+    }
+
+    /// Lets go of scopes for one guard; of those that did not begin, when they have ended.
+    pub(super) fn end_scope(&self, filters: &[Filter], begun: bool) {
+        {
+            let scopes = &mut lock(&self.line).scopes;
+            for filter in filters {
+                if begun { scopes.let_go(filter) } else { scopes.pass(filter) }
+            }
+        }
+        // Where the thread is gone, the reaper has seen the end of the connection.
+        let _ = self.ask(Request::EndScopes);
+    }
+
+    /// Removes what matches these and waits for it: nobody else will before the session's end.
+    pub(super) fn remove_now(&self, filters: Vec<Filter>) {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        let asked = self.reap(Some(filters), Box::new(move |outcome| drop(answer.send(outcome))));
+        let outcome = asked.and_then(|()| answered.recv().unwrap_or_else(|_| Err(self.ended())));
+        if let Err(error) = outcome {
+            tracing::warn!(error = error.report(), "what a test created goes with the session");
+        }
     }
 
     /// Has the reaper asked how many others hold the session.
@@ -141,7 +202,7 @@ impl Connection {
         self.requests.send(request).map_err(|_| self.ended())
     }
 
-    fn ended(&self) -> Error {
+    pub(super) fn ended(&self) -> Error {
         let unknown = || {
             let source = Arc::new(io::Error::from(io::ErrorKind::BrokenPipe));
             Error::Engine { operation: "reach the thread that holds the connection".into(), source }
@@ -152,6 +213,11 @@ impl Connection {
     /// Whether it depends on the tests what becomes of what was created over this connection.
     pub(super) fn lets_pass(&self) -> bool {
         self.passing.is_some()
+    }
+
+    /// A guard that is not of one test alone depends on how all of them end.
+    pub(super) fn is_shared(&self) {
+        self.has_shared.store(true, Ordering::Relaxed);
     }
 
     /// Has that removed with the session, for the tests have passed.
@@ -174,9 +240,13 @@ impl Drop for Connection {
     /// Closes the stream here and not on the thread, which may have to wait for a processor while the
     /// test that dropped the guard goes on.
     fn drop(&mut self) {
-        let released = if outcome::all_passed() { self.pass() } else { Ok(()) };
+        let is_kept = *self.has_shared.get_mut() && !outcome::all_passed();
+        let released = if is_kept { Ok(()) } else { self.pass() };
         let mut line = lock(&self.line);
         line.released = true;
+        // What the thread has not said yet. It is small, and nobody else writes: it goes as a whole, or the stream is broken.
+        let unsaid = line.scopes.say();
+        let _ = line.socket_takes(unsaid.as_bytes());
         // Fails only where the other end was faster.
         let _ = line.socket.shutdown(Shutdown::Both);
         drop(line);

@@ -8,6 +8,7 @@ use std::sync::Mutex;
 use super::connection::{Connection, lock};
 use super::outcome::all_passed;
 use super::reaper::Reaper;
+use crate::error::Result;
 use crate::platform;
 
 /// Usually one; another where that was lost, or another session was asked for.
@@ -15,17 +16,17 @@ static HELD: Mutex<Vec<&'static Reaper>> = Mutex::new(Vec::new());
 
 impl Reaper {
     /// The guard of this connection that is held until the process ends.
-    pub(crate) fn hold(self) -> &'static Self {
+    pub(crate) fn hold(self) -> Result<&'static Self> {
         let mut held = lock(&HELD);
         if let Some(known) = held.iter().find(|known| known.is(&self)) {
-            return known;
+            return Ok(known);
         }
         if self.connection().is_some_and(Connection::lets_pass) && !platform::at_exit(at_exit) {
             tracing::debug!("this platform does not tell how a process ends: what it creates stays");
         }
-        let kept: &'static Self = Box::leak(Box::new(self));
+        let kept: &'static Self = Box::leak(Box::new(self.scoped_by_settings()?));
         held.push(kept);
-        kept
+        Ok(kept)
     }
 }
 

@@ -1,7 +1,9 @@
 //! What a test holds, and what holds the session while it does: the guard, the process's one connection, and the keeper.
 //! Knows how to acquire and to remove.
 
+mod builder;
 mod connection;
+mod ending;
 mod filters;
 mod held;
 mod keeper;
@@ -10,8 +12,13 @@ mod kept;
 mod leave;
 mod outcome;
 mod reaper;
+mod scope;
+mod scope_words;
+mod scopes;
 mod slots;
 mod supervisor;
 
-pub(crate) use self::outcome::{end_of_test, failed};
-pub use self::reaper::{Builder, Reaper};
+pub use self::builder::Builder;
+pub(crate) use self::ending::{end_of_test, failed};
+pub use self::reaper::Reaper;
+pub(crate) use self::scope::{making, making_async};

@@ -15,22 +15,23 @@ thread_local! {
 }
 
 /// A test of this process failed.
-pub(crate) fn failed() {
+pub(super) fn failed() {
     FAILED.store(true, Ordering::Relaxed);
 }
 
 /// Whether none has failed so far, the one that ends now on this thread included.
-pub(crate) fn all_passed() -> bool {
-    let failing = std::thread::panicking() && !EXPECTED.get();
-    !failing && !FAILED.load(Ordering::Relaxed)
+pub(super) fn all_passed() -> bool {
+    !is_failing() && !FAILED.load(Ordering::Relaxed)
 }
 
-/// Takes note of how a guarded test has ended, and lets go of its guard, whose drop may ask: the panic that unwinds this thread
-/// then is one that its test passes with, or a failure.
-pub(crate) fn end_of_test(passed: bool, let_go: impl FnOnce()) {
-    if !passed {
-        failed();
-    }
+/// Whether the test that ends on this thread fails.
+pub(super) fn is_failing() -> bool {
+    std::thread::panicking() && !EXPECTED.get()
+}
+
+/// Lets go of the guard of a test, whose drop may ask: the panic that unwinds this thread then is one that its test passes
+/// with, or a failure.
+pub(super) fn expecting(passed: bool, let_go: impl FnOnce()) {
     EXPECTED.set(passed);
     let_go();
     EXPECTED.set(false);

@@ -1,16 +1,16 @@
-//! `Reaper`, what a test holds, and the builder for those who set things by hand.
+//! `Reaper`, what a test holds.
 
 use std::fmt;
-use std::sync::{Arc, Once, OnceLock, mpsc};
-use std::time::Duration;
+use std::sync::{Arc, OnceLock, mpsc};
 
 use super::connection::{Answer, Connection};
-use super::{keeper, kept, slots, supervisor};
+use super::scope::{self, Asker, Scope};
+use super::{keeper, slots};
 use crate::engine::{Endpoint, discover};
 use crate::error::Result;
 use crate::removal::Reaped;
 use crate::session::{self, Filter, Labels, Owner, SessionId, folder};
-use crate::settings::{Config, Found, Keep, Run, usable};
+use crate::settings::{self, Config, Keep};
 
 /// Keeps the session's reaper waiting: while one is alive, nothing of the session is removed.
 ///
@@ -23,42 +23,32 @@ pub struct Reaper {
     /// Made when they are first asked for: whoever made a thing is read from files.
     labels: Arc<OnceLock<Labels>>,
     config: Arc<Config>,
+    /// Before the connection, over which its end is said. None where its things go with the session.
+    scope: Option<Arc<Scope>>,
     /// None where the reaper is switched off.
     connection: Option<Arc<Connection>>,
 }
 
 impl Reaper {
-    /// Finds or creates the session's reaper and connects to it; blocks until it has acknowledged.
-    ///
-    /// May be called anywhere, also inside an async runtime of any kind: the work is done on a thread of
-    /// its own. The second and every further call in a process costs a look into a map. Gives up after
-    /// 60 s (`REAPER_ACQUIRE_TIMEOUT`), and at once where it can never succeed. With `TESTCONTAINERS_RYUK_DISABLED=true` the guard is inert:
-    /// it has labels, and nothing will be removed.
-    ///
-    /// # Errors
-    ///
-    /// See [`crate::Error`]; a process that failed once gets the same error again at once.
-    pub fn acquire() -> Result<Self> {
-        Self::builder().acquire()
-    }
-
-    /// The same as [`Reaper::acquire`], to be awaited; under any async runtime.
-    ///
-    /// # Errors
-    ///
-    /// As for [`Reaper::acquire`].
-    pub async fn acquire_async() -> Result<Self> {
-        Self::builder().acquire_async().await
-    }
-
-    /// Sets by hand what otherwise comes from the environment.
-    pub fn builder() -> Builder {
-        Builder::default()
-    }
-
     /// The labels that everything a test creates has to carry.
+    ///
+    /// Of a guard with a scope of its own ([`Scope::Test`](crate::Scope::Test)) what carries them is removed when its last handle
+    /// is dropped. Inside what makes a value for the whole session ([`Reaper::shared`] and the like) they are the
+    /// session's.
     #[must_use]
     pub fn labels(&self) -> &Labels {
+        match &self.scope {
+            Some(scope) if !scope::is_making() => scope.labels(self.session_labels()),
+            _ => self.session_labels(),
+        }
+    }
+
+    /// The labels for what is to be there until the session ends, whatever the scope of this guard is.
+    ///
+    /// For a container in a `static`, which several tests of one process use, or one that several processes find by
+    /// themselves. They are [`Reaper::labels`] where the guard has no scope of its own.
+    #[must_use]
+    pub fn session_labels(&self) -> &Labels {
         self.labels.get_or_init(|| {
             let labels = Labels::new(&self.session, Owner::of(&self.session, &self.config));
             match (self.config.keep, self.connection.as_deref().map(Connection::keep_mark)) {
@@ -112,9 +102,21 @@ impl Reaper {
     ///
     /// # Errors
     ///
+    /// Of a guard with a scope of its own it goes with that already, unless another test has named it, too.
+    ///
+    /// # Errors
+    ///
     /// [`crate::Error::FilterRefused`] if the reaper will not have it.
     pub fn also(&self, filter: Filter) -> Result<()> {
-        self.connection.as_deref().map_or(Ok(()), |connection| connection.also(filter))
+        let Some(connection) = &self.connection else { return Ok(()) };
+        match self.scope.as_deref().filter(|_| !scope::is_making()) {
+            None => connection.also(filter),
+            Some(scope) => {
+                // For the session, too: of a test that is killed with its reaper nobody else knows.
+                connection.also(filter.clone())?;
+                scope.also(filter)
+            }
+        }
     }
 
     /// Removes everything of this session now, and returns when it is gone.
@@ -123,7 +125,7 @@ impl Reaper {
     /// [`Reaper::reap_now_async`]. What other tests of the session created goes, too, whether they still run or
     /// not, and what `REAPER_KEEP` keeps; the reaper stays, and guards what is created from then on. Filters of
     /// [`Reaper::also`] count as far as this process registered them. Shared values are made anew after it. An
-    /// inert guard removes nothing.
+    /// inert guard removes nothing. Of a guard with a scope of its own only that goes.
     ///
     /// # Errors
     ///
@@ -131,7 +133,7 @@ impl Reaper {
     pub fn reap_now(&self) -> Result<Reaped> {
         let Some(connection) = &self.connection else { return Ok(Reaped::default()) };
         let (sender, receiver) = mpsc::sync_channel(1);
-        connection.reap(self.forget_then(move |outcome| drop(sender.send(outcome))))?;
+        self.reap_over(connection, move |outcome| drop(sender.send(outcome)))?;
         receiver.recv().unwrap_or_else(|_| Err(unanswered()))
     }
 
@@ -143,7 +145,7 @@ impl Reaper {
     pub async fn reap_now_async(&self) -> Result<Reaped> {
         let Some(connection) = &self.connection else { return Ok(Reaped::default()) };
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        connection.reap(self.forget_then(move |outcome| drop(sender.send(outcome))))?;
+        self.reap_over(connection, move |outcome| drop(sender.send(outcome)))?;
         receiver.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
@@ -166,6 +168,17 @@ impl Reaper {
         self.connection.as_deref().map_or(Ok(()), Connection::end_run)
     }
 
+    fn reap_over(
+        &self,
+        connection: &Connection,
+        answer: impl FnOnce(Result<Reaped>) + Send + 'static,
+    ) -> Result<()> {
+        match &self.scope {
+            Some(scope) => connection.reap(Some(scope.filters()), Box::new(answer)),
+            None => connection.reap(None, self.forget_then(answer)),
+        }
+    }
+
     /// Has shared values made anew, for what they stand for has been removed, before this is answered.
     fn forget_then(&self, answer: impl FnOnce(Result<Reaped>) + Send + 'static) -> Answer<Reaped> {
         let session = self.session.clone();
@@ -185,7 +198,49 @@ impl Reaper {
         let config = Config::load().ok()?;
         let session = session::resolve(&config).ok()?;
         let connection = slots::current(&session)?;
-        Some(Self::with(session, Arc::new(config), Some(connection)))
+        let reaper = Self::with(session, Arc::new(config), Some(connection));
+        Some(Self { scope: scope::here().filter(|_| !scope::is_making()), ..reaper })
+    }
+
+    /// The same guard for what the whole session has in common.
+    pub(crate) fn for_session(&self) -> Self {
+        Self { scope: None, ..self.clone() }
+    }
+
+    /// The same guard, but for what is made for the whole session.
+    pub(crate) fn here(self) -> Self {
+        if scope::is_making() { self.for_session() } else { self }
+    }
+
+    /// Whether it has a scope of its own.
+    pub(crate) fn is_scoped(&self) -> bool {
+        self.scope.is_some()
+    }
+
+    /// The labels of the test that runs here, where that has a scope of its own.
+    pub(crate) fn labels_here() -> Option<&'static Labels> {
+        let scope = scope::here().filter(|_| !scope::is_making())?;
+        let of_session = Self::current()?;
+        Some(scope.labels_forever(of_session.session_labels()))
+    }
+
+    /// Gives the guard a scope, whose end is said when its last handle is dropped; of the process, where nobody drops it.
+    pub(super) fn scoped(self, asker: Asker, answer: Box<dyn FnOnce(Result<Self>) + Send>) {
+        let keep = self.config.keep;
+        let scope = Scope::new(&self.session, self.connection.clone(), keep, asker);
+        let begun = Arc::clone(&scope);
+        let reaper = Self { scope: Some(scope), ..self };
+        begun.begin(Box::new(move |outcome| answer(outcome.map(|()| reaper))));
+    }
+
+    /// With `REAPER_SCOPE=test`, a scope for as long as this process lives.
+    pub(super) fn scoped_by_settings(self) -> Result<Self> {
+        if self.config.scope != settings::Scope::Test {
+            return Ok(self);
+        }
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.scoped(Asker::this(true), Box::new(move |outcome| drop(sender.send(outcome))));
+        receiver.recv().unwrap_or_else(|_| Err(unanswered()))
     }
 
     /// The engine on which the session's reaper runs, or would.
@@ -193,8 +248,8 @@ impl Reaper {
         self.connection.as_deref().map_or_else(|| discover(&self.config), |found| Ok(found.engine.clone()))
     }
 
-    fn with(session: SessionId, config: Arc<Config>, connection: Option<Arc<Connection>>) -> Self {
-        Self { session, labels: Arc::default(), config, connection }
+    pub(super) fn with(session: SessionId, config: Arc<Config>, connection: Option<Arc<Connection>>) -> Self {
+        Self { session, labels: Arc::default(), config, scope: None, connection }
     }
 }
 
@@ -209,147 +264,7 @@ impl fmt::Debug for Reaper {
     }
 }
 
-/// Settings for a session, by hand; whatever is not set comes from the environment, then from
-/// `~/.testcontainers.properties`, then from the defaults.
-///
-/// Settings belong to the session: in one process, two builders for the same session have to agree in what they come to.
-/// Durations are above zero and a year at most; others are an error when it acquires.
-#[derive(Debug, Clone, Default)]
-#[must_use = "a builder does nothing until it acquires"]
-pub struct Builder {
-    session_id: Option<String>,
-    docker_host: Option<String>,
-    image: Option<String>,
-    network: Option<String>,
-    run: Option<Run>,
-    connection_timeout: Option<Duration>,
-    reconnection_timeout: Option<Duration>,
-    acquire_timeout: Option<Duration>,
-}
-
-impl Builder {
-    /// The session's id: 1 to 64 of `[A-Za-z0-9_.-]` (default: derived from the test run).
-    pub fn with_session_id(mut self, id: impl Into<String>) -> Self {
-        self.session_id = Some(id.into());
-        self
-    }
-
-    /// The engine's address, as in `DOCKER_HOST` (default: the first local socket that answers).
-    pub fn with_docker_host(mut self, address: impl Into<String>) -> Self {
-        self.docker_host = Some(address.into());
-        self
-    }
-
-    /// Another Ryuk image (default: the embedded one).
-    pub fn with_image(mut self, image: impl Into<String>) -> Self {
-        self.image = Some(image.into());
-        self
-    }
-
-    /// A network that the reaper container joins besides its own (default: none).
-    pub fn with_network(mut self, network: impl Into<String>) -> Self {
-        self.network = Some(network.into());
-        self
-    }
-
-    /// Who runs the session.
-    #[cfg(feature = "cli")]
-    pub(crate) fn with_run(mut self, run: Option<Run>) -> Self {
-        self.run = run;
-        self
-    }
-
-    /// How long a new reaper waits for its first connection (default: 12 s).
-    pub fn with_connection_timeout(mut self, timeout: Duration) -> Self {
-        self.connection_timeout = Some(timeout);
-        self
-    }
-
-    /// How long the reaper waits after the last connection ended (default: 10 s, and 1 s once a keeper has seen the end of
-    /// the run).
-    pub fn with_reconnection_timeout(mut self, timeout: Duration) -> Self {
-        self.reconnection_timeout = Some(timeout);
-        self
-    }
-
-    /// How long to look up or create before giving up (default: 60 s).
-    pub fn with_acquire_timeout(mut self, timeout: Duration) -> Self {
-        self.acquire_timeout = Some(timeout);
-        self
-    }
-
-    /// Finds or creates the reaper with these settings; blocks. See [`Reaper::acquire`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`Reaper::acquire`].
-    pub fn acquire(self) -> Result<Reaper> {
-        let (sender, receiver) = mpsc::sync_channel(1);
-        self.request(Box::new(move |outcome| drop(sender.send(outcome))))?;
-        // The waiter is called exactly once, unless another's panics before.
-        receiver.recv().unwrap_or_else(|_| Err(unanswered()))
-    }
-
-    /// Finds or creates the reaper with these settings. See [`Reaper::acquire_async`].
-    ///
-    /// # Errors
-    ///
-    /// As for [`Reaper::acquire`].
-    pub async fn acquire_async(self) -> Result<Reaper> {
-        let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.request(Box::new(move |outcome| drop(sender.send(outcome))))?;
-        receiver.await.unwrap_or_else(|_| Err(unanswered()))
-    }
-
-    fn request(self, answer: Box<dyn FnOnce(Result<Reaper>) + Send>) -> Result<()> {
-        keeper::catch_up();
-        let config = self.configure()?;
-        let session = session::resolve(&config)?;
-        if config.disabled {
-            warn_disabled();
-            answer(Ok(Reaper::with(session, Arc::new(config), None)));
-            return Ok(());
-        }
-        kept::announce(&session, &config);
-        let (named, settings) = (session.clone(), Arc::new(config.clone()));
-        let waiter = move |outcome: Result<Arc<Connection>>| {
-            answer(outcome.map(|connection| Reaper::with(named, settings, Some(connection))));
-        };
-        if slots::join(&session, &config, Box::new(waiter)) {
-            supervisor::start(session, config);
-        }
-        Ok(())
-    }
-
-    fn configure(self) -> Result<Config> {
-        let mut config = Config::load()?;
-        let built = |name, value: Option<String>| value.map(|value| Found::built(name, value));
-        config.session_id = built("with_session_id", self.session_id).or(config.session_id);
-        config.docker_host = built("with_docker_host", self.docker_host).or(config.docker_host);
-        config.image = built("with_image", self.image).or(config.image);
-        config.network = self.network.or(config.network);
-        config.run = self.run.or(config.run);
-        if let Some(timeout) = self.acquire_timeout {
-            config.acquire_timeout = usable("with_acquire_timeout", timeout)?;
-        }
-        config.pass_built("RYUK_CONNECTION_TIMEOUT", "with_connection_timeout", self.connection_timeout)?;
-        let reconnection = self.reconnection_timeout;
-        config.pass_built("RYUK_RECONNECTION_TIMEOUT", "with_reconnection_timeout", reconnection)?;
-        Ok(config)
-    }
-}
-
-/// Whoever switched the reaper off has to know what that means.
-fn warn_disabled() {
-    static WARNED: Once = Once::new();
-    WARNED.call_once(|| {
-        eprintln!(
-            "warning: the reaper is switched off (TESTCONTAINERS_RYUK_DISABLED): what these tests create stays"
-        );
-    });
-}
-
-fn unanswered() -> crate::Error {
+pub(super) fn unanswered() -> crate::Error {
     let source = Arc::new(std::io::Error::other("it ended without an answer"));
     crate::Error::Thread { source }
 }

@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(unix)]
 use std::sync::Once;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -38,7 +38,7 @@ use crate::session::{Filter, KEEP, Owner, SessionId};
 use crate::settings::{Config, Keep};
 
 /// For an answer of the reaper's. A reaper that takes longer is paused, gone, or on a machine with a very full day.
-const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
+pub(super) const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 
 /// For the look for orphans, which the first test of a session waits for.
 const ORPHANS_WITHIN: Duration = Duration::from_secs(5);
@@ -108,6 +108,7 @@ fn acquire_and_hold(
             requests,
             filters: supervisor.session_filters(),
             passing: passing(&supervisor.plan),
+            has_shared: AtomicBool::new(false),
         });
         // The first test of a session may be over before a keeper is there, so it waits. For the others
         // there is one usually, and they go on meanwhile.
@@ -178,17 +179,17 @@ fn memory(session: &SessionId, config: &Config) -> Memory {
     folder::folder().map(|root| Memory::of(root, session.as_str(), &key)).unwrap_or_default()
 }
 
-struct Supervisor {
+pub(super) struct Supervisor {
     engine: BollardEngine,
-    plan: Plan,
-    stream: TcpStream,
+    pub(super) plan: Plan,
+    pub(super) stream: TcpStream,
     /// Whether the reaper first acquired was made by this process.
     created: bool,
     /// Everything registered, in order: what has to be said again to a new reaper.
     filters: Vec<Filter>,
     /// What the creator of a reaper found of earlier sessions.
     orphans: Orphans,
-    line: Arc<Mutex<Line>>,
+    pub(super) line: Arc<Mutex<Line>>,
 }
 
 impl Supervisor {
@@ -293,7 +294,11 @@ impl Supervisor {
             tokio::select! {
                 request = requested.recv() => match request {
                     Some(Request::Also(filter, answer)) => told(self.also(filter), answer, panics).await,
-                    Some(Request::Reap(answer)) => told(self.reap(), answer, panics).await,
+                    Some(Request::Reap(filters, answer)) => told(self.reap(filters), answer, panics).await,
+                    Some(Request::BeginScope(filter, answer)) => {
+                        told(self.begin_scope(filter), answer, panics).await;
+                    }
+                    Some(Request::EndScopes) => self.end_scopes().await,
                     #[cfg(feature = "cli")]
                     Some(Request::Others(answer)) => told(async { Ok(self.others().await) }, answer, panics).await,
                     #[cfg(feature = "cli")]
@@ -309,6 +314,7 @@ impl Supervisor {
                     if let Err(error) = self.restore().await {
                         return self.give_up(error);
                     }
+                    self.end_scopes().await;
                 }
             }
         }
@@ -343,17 +349,21 @@ impl Supervisor {
         }
     }
 
-    async fn reap(&self) -> Result<Reaped> {
-        let mut filters = self.filters.clone();
-        // Whatever is to stay otherwise: this was asked for.
-        filters.push(Filter::session(&self.plan.session));
+    async fn reap(&self, filters: Option<Vec<Filter>>) -> Result<Reaped> {
+        let all = || {
+            let mut filters = self.filters.clone();
+            // Whatever is to stay otherwise: this was asked for.
+            filters.push(Filter::session(&self.plan.session));
+            filters
+        };
+        let filters = filters.unwrap_or_else(all);
         let place = &self.plan.endpoint.place;
         let reaped = timeout(REAPED_WITHIN, reap(place, &filters, Spared::WhatIsReapers)).await;
         let silent = || format!("what the engine has not answered about within {REAPED_WITHIN:?}");
         reaped.unwrap_or_else(|_| Err(Error::LeftBehind { left: vec![silent()] }))
     }
 
-    async fn restore(&mut self) -> Result<()> {
+    pub(super) async fn restore(&mut self) -> Result<()> {
         let session = &self.plan.session;
         tracing::info!(%session, container = self.container(), "connection lost");
         let acquired = acquire(&self.engine, &self.plan, &self.filters).await?;
@@ -365,8 +375,12 @@ impl Supervisor {
         {
             let mut line = lock(&self.line);
             next.released = line.released;
+            next.scopes = std::mem::take(&mut line.scopes);
+            next.scopes.begin_again();
             *line = next;
         }
+        // First: the reaper waits for them no longer than a moment.
+        self.hold_scopes_again().await;
         self.tell_of_others(Some(&lost)).await;
         // The last one has gone with the connection that it held, or is about to.
         self.leave_keeper();

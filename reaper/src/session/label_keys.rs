@@ -15,12 +15,16 @@ pub const SESSION: &str = "org.testcontainers.sessionId";
 pub const REAPER: &str = "org.testcontainers.reaper";
 /// Marks a container that Ryuk, official and embedded, never removes; the value is `true`.
 pub const RYUK: &str = "org.testcontainers.ryuk";
+/// The scope of one guard, which a resource goes with; absent on what goes with the session.
+pub const SCOPE: &str = "org.testcontainers.reaper.scope";
 
 /// The runner of the session that a resource belongs to, as `<pid>.<start time>@<boot>.<pid namespace>`; absent
 /// where the session was named and no `reaper run` is around it. What a later session needs to know that the run is over.
 pub const RUNNER: &str = "test-reaper.runner";
 /// The process that created a resource, written like [`RUNNER`].
 pub const PROCESS: &str = "test-reaper.process";
+/// The test that created a resource, as its runner calls it; on what has a scope.
+pub const TEST: &str = "test-reaper.test";
 /// On a network of [`crate::Reaper::network`]: the name by which it was asked for.
 pub const NETWORK: &str = "test-reaper.network";
 /// Marks what is to stay for debugging (`REAPER_KEEP`): `always`, or `on-failure.` and a mark of the tests that
@@ -30,5 +34,5 @@ pub const KEEP: &str = "test-reaper.keep";
 /// Whether a label is one that every resource of a session gets, with a value for each process.
 #[cfg(any(feature = "bollard", feature = "testcontainers"))]
 pub(crate) fn is_ours(key: &str) -> bool {
-    [MANAGED, LANGUAGE, VERSION, SESSION, RUNNER, PROCESS, KEEP].contains(&key)
+    [MANAGED, LANGUAGE, VERSION, SESSION, RUNNER, PROCESS, SCOPE, TEST, KEEP].contains(&key)
 }

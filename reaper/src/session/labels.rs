@@ -5,7 +5,9 @@ use std::fmt;
 use std::hash::BuildHasher;
 
 use super::id::SessionId;
-use super::label_keys::{KEEP, LANGUAGE, MANAGED, PROCESS, REAPER, RUNNER, RYUK, SESSION, VERSION};
+use super::label_keys::{
+    KEEP, LANGUAGE, MANAGED, PROCESS, REAPER, RUNNER, RYUK, SCOPE, SESSION, TEST, VERSION,
+};
 use super::owner::Owner;
 use crate::error::{Error, Result};
 
@@ -43,6 +45,13 @@ impl Labels {
     /// The same for what is to stay.
     pub(crate) fn kept(mut self, mark: String) -> Self {
         self.0.insert(KEEP, mark);
+        self
+    }
+
+    /// The same for what goes with one guard, which a test holds.
+    pub(crate) fn scoped(mut self, scope: &str, test: Option<&str>) -> Self {
+        self.0.insert(SCOPE, scope.to_owned());
+        self.0.extend(test.map(|test| (TEST, test.to_owned())));
         self
     }
 

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::choices::{KEEPS, Keep, SCOPES, SWEEPS, Scope, Sweep};
 use super::duration;
 use super::places::{as_host, as_socket, can_be_looked_into, folder};
 use super::sources::{Found, Properties, Sources, positive, truth, usable};
@@ -21,26 +22,6 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// How long [`crate::Reaper::shared`] waits for whoever makes the value; images may have to be pulled.
 const SHARED_TIMEOUT: Duration = Duration::from_secs(5 * 60);
-
-/// What is to stay for debugging.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Keep {
-    Nothing,
-    /// Everything that tests create.
-    Always,
-    /// What the tests of a process create, unless they all pass.
-    OnFailure,
-}
-
-/// What a session removes of earlier ones that nobody else will.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Sweep {
-    Nothing,
-    /// What lost its reaper.
-    Orphans,
-    /// The same and what was kept for debugging.
-    All,
-}
 
 /// The variable that tells the processes of a named session who runs it.
 pub(crate) const RUN: &str = "REAPER_RUN";
@@ -84,6 +65,10 @@ pub(crate) struct Config {
     pub(crate) keep: Keep,
     /// `REAPER_SWEEP`: what is removed of earlier sessions.
     pub(crate) sweep: Sweep,
+    /// `REAPER_SCOPE`: with what the things of a guard go that was asked for nothing else.
+    pub(crate) scope: Scope,
+    /// `REAPER_REPORT`: the file in which a run writes down what was removed.
+    pub(crate) report: Option<PathBuf>,
     /// `REAPER_ACQUIRE_TIMEOUT`: how long to look up or create.
     pub(crate) acquire_timeout: Duration,
     /// `REAPER_SHARED_TIMEOUT`: how long to wait for a value that another process makes.
@@ -93,11 +78,6 @@ pub(crate) struct Config {
     /// `XDG_RUNTIME_DIR`, likewise.
     pub(crate) runtime_directory: Option<PathBuf>,
 }
-
-const KEEPS: [(&str, Keep); 3] =
-    [("never", Keep::Nothing), ("always", Keep::Always), ("on-failure", Keep::OnFailure)];
-const SWEEPS: [(&str, Sweep); 3] =
-    [("off", Sweep::Nothing), ("orphans", Sweep::Orphans), ("all", Sweep::All)];
 
 /// Before the names of the settings below, where the environment has them without it: testcontainers for Go takes both,
 /// and the bare name first.
@@ -174,6 +154,8 @@ impl Config {
             keeper: sources.switch(&["REAPER_KEEPER"], "reaper.keeper", true)?,
             keep: sources.choice("REAPER_KEEP", "reaper.keep", Keep::Nothing, &KEEPS)?,
             sweep: sources.choice("REAPER_SWEEP", "reaper.sweep", Sweep::Orphans, &SWEEPS)?,
+            scope: sources.choice("REAPER_SCOPE", "reaper.scope", Scope::Session, &SCOPES)?,
+            report: sources.find(&["REAPER_REPORT"], &["reaper.report"]).map(|found| found.value.into()),
             acquire_timeout: match sources.find(&["REAPER_ACQUIRE_TIMEOUT"], &["reaper.acquire.timeout"]) {
                 Some(found) => positive(&found)?,
                 None => ACQUIRE_TIMEOUT,
@@ -215,6 +197,9 @@ impl Config {
             session_id: None,
             docker_host: None,
             run: None,
+            // Each guard has its own.
+            scope: Scope::Session,
+            report: None,
             home: None,
             runtime_directory: None,
             ryuk: config.ryuk.iter().map(|(name, value)| (*name, meaning(value))).collect(),
@@ -282,6 +267,7 @@ mod tests {
         assert!(!config.disabled && !config.privileged && config.keeper);
         assert_eq!(config.acquire_timeout, Duration::from_secs(60));
         assert_eq!((config.keep, config.sweep), (Keep::Nothing, Sweep::Orphans));
+        assert_eq!((config.scope, config.report), (Scope::Session, None));
         assert_eq!(config.shared_timeout, Duration::from_secs(300));
         assert!(config.ryuk.is_empty());
     }
@@ -346,7 +332,7 @@ mod tests {
     #[test]
     fn settings_agree_by_what_they_mean() {
         let ours = config(&[("RYUK_CONNECTION_TIMEOUT", "1m"), ("DOCKER_HOST", "unix:///a")], "").unwrap();
-        let theirs = "ryuk.connection.timeout=60000ms\nsession.id=a";
+        let theirs = "ryuk.connection.timeout=60000ms\nsession.id=a\nreaper.scope=test\nreaper.report=a";
         assert!(ours.agrees_with(&config(&[], theirs).unwrap()));
         for other in ["ryuk.connection.timeout=61s", "ryuk.container.image=other", "reaper.keep=always"] {
             let other = config(&[], &format!("{theirs}\n{other}")).unwrap();
@@ -364,6 +350,7 @@ mod tests {
             ("REAPER_ACQUIRE_TIMEOUT", "0s"),
             ("REAPER_KEEP", "sometimes"),
             ("REAPER_SWEEP", "yes"),
+            ("REAPER_SCOPE", "process"),
             ("REAPER_SHARED_TIMEOUT", "5"),
         ] {
             let text = config(&[(name, value)], "").unwrap_err().to_string();

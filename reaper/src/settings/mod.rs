@@ -1,5 +1,6 @@
 //! Every setting, its sources and its default. Knows the errors alone.
 
+mod choices;
 mod config;
 #[path = "../../ryuk/duration.rs"]
 mod duration;
@@ -7,8 +8,10 @@ mod places;
 mod properties;
 mod sources;
 
+pub use self::choices::Scope;
+pub(crate) use self::choices::{Keep, Sweep};
 #[cfg(feature = "cli")]
 pub(crate) use self::config::RUN;
-pub(crate) use self::config::{Config, Keep, Run, Sweep, running_test};
+pub(crate) use self::config::{Config, Run, running_test};
 pub(crate) use self::places::host;
 pub(crate) use self::sources::{Found, usable};

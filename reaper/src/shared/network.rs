@@ -109,7 +109,7 @@ async fn find_or_create(reaper: &Reaper, engine: &Endpoint, asked: &str) -> Resu
     if let Some(found) = found.into_iter().next() {
         return Ok(Network { id: found.id, name });
     }
-    let labels = reaper.labels().iter().chain([(NETWORK, asked)]);
+    let labels = reaper.session_labels().iter().chain([(NETWORK, asked)]);
     let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     let id = BollardEngine::new(engine).create_network(&name, &labels).await?;
     tracing::info!(%session, network = name, "network created");

@@ -108,7 +108,8 @@ impl<T: Into<ContainerRequest<I>>, I: Image> WithReaper<I> for T {
     {
         let request = self.into();
         let problem = asks_for_reuse(&request);
-        let start = start_shared(request.with_labels(reaper.labels()), reaper.clone(), key.to_owned());
+        let start =
+            start_shared(request.with_labels(reaper.session_labels()), reaper.for_session(), key.to_owned());
         let key = key.to_owned();
         async move {
             match problem {

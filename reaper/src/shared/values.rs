@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::claim::{Claim, claim, claim_blocking, claim_unless};
 use crate::error::{Error, Result};
-use crate::guard::Reaper;
+use crate::guard::{Reaper, making, making_async};
 
 impl Reaper {
     /// A value that is made once for the whole session, in whichever of its processes asks first.
@@ -117,7 +117,7 @@ where
     match claim(reaper, key).await.map_err(Failure::Ours)? {
         Claim::Made(made) => made.decode(key).map_err(Failure::Ours),
         Claim::Turn(turn) => {
-            let value = init().await.map_err(Failure::Init)?;
+            let value = making_async(making(init)).await.map_err(Failure::Init)?;
             turn.keep(&value).map_err(Failure::Ours)
         }
     }
@@ -132,7 +132,7 @@ where
     match claim_blocking(reaper, key).map_err(Failure::Ours)? {
         Claim::Made(made) => made.decode(key).map_err(Failure::Ours),
         Claim::Turn(turn) => {
-            let value = init().map_err(Failure::Init)?;
+            let value = making(init).map_err(Failure::Init)?;
             turn.keep(&value).map_err(Failure::Ours)
         }
     }
@@ -164,7 +164,7 @@ where
                 worthless = Some(made);
             }
             Claim::Turn(turn) => {
-                let (value, attached) = init().await?;
+                let (value, attached) = making_async(making(init)).await?;
                 turn.keep(&value)?;
                 return Ok(attached);
             }

@@ -24,6 +24,10 @@
 //! A test with `#[should_panic]` belongs under `#[with_reaper]`: when no engine can be reached, a fixture
 //! has no way to fail but to panic.
 //!
+//! # `scoped`
+//!
+//! The same guard with a scope of its own: what it creates goes with the test, and not with the run.
+//!
 //! # `docker`, `labels`
 //!
 //! A bollard client for the engine on which the session's reaper runs, and the session's labels as a map.
@@ -71,7 +75,43 @@ pub fn reaper() -> Reaper {
     crate::test::acquire()
 }
 
-/// The labels of the session as the map that bollard and testcontainers take.
+/// A guard with a scope of its own: what is created with its labels goes when the test that asked for it is over.
+///
+/// ```
+/// use reaper::Reaper;
+/// use reaper::fixtures::scoped;
+/// use rstest::rstest;
+///
+/// #[rstest]
+/// fn has_a_database_of_its_own(scoped: Reaper) {
+///     assert_ne!(scoped.labels(), scoped.session_labels());
+/// }
+/// ```
+///
+/// # Panics
+///
+/// When no reaper can be had; the message says what was tried.
+#[must_use]
+#[track_caller]
+pub fn scoped() -> Reaper {
+    crate::test::acquire_in(Some(crate::Scope::Test))
+}
+
+#[doc(hidden)]
+pub mod scoped {
+    //! The fixture as rstest calls it.
+
+    use crate::guard::Reaper;
+
+    /// A guard with a scope of its own.
+    #[must_use]
+    #[track_caller]
+    pub fn default() -> Reaper {
+        super::scoped()
+    }
+}
+
+/// The labels of the test, or of the session, as the map that bollard and testcontainers take.
 ///
 /// # Panics
 ///

@@ -10,14 +10,17 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock, PoisonError};
+use std::thread::{self, ThreadId};
 
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::guard::{Reaper, end_of_test};
+use crate::settings::running_test;
 
 /// The marker that `#[with_reaper]` leaves for when the other attributes of the test have been expanded.
 pub use reaper_macros::guard;
 
 pub use super::outcome::{Outcome, Verdict};
+pub use crate::settings::Scope;
 
 /// Held around a test's whole body: while one is alive, [`current`] has a guard to give.
 #[must_use]
@@ -29,11 +32,17 @@ pub struct TestGuard {
     panicked_as_expected: AtomicBool,
 }
 
-/// The guards of the tests that run in this process, each under its test's number. Usually all are the same one; after a loss
-/// the tests that began before it hold a dead one, and those after it a new one.
+/// The guards of the tests that run in this process. Usually all are the same one; after a loss the tests that began before it
+/// hold a dead one, and those after it a new one. With scopes each is its test's own.
 struct Held {
     entered: u64,
-    guards: Vec<(u64, Reaper)>,
+    guards: Vec<Entered>,
+}
+
+struct Entered {
+    number: u64,
+    reaper: Reaper,
+    thread: ThreadId,
 }
 
 static HELD: Mutex<Held> = Mutex::new(Held { entered: 0, guards: Vec::new() });
@@ -49,11 +58,25 @@ static FIRST_FAILURE: OnceLock<(String, &'static Location<'static>)> = OnceLock:
 #[must_use]
 #[track_caller]
 pub fn acquire() -> Reaper {
+    acquire_in(None)
+}
+
+/// The same for a guard whose things go with the session, or with itself; none says that the settings decide it.
+#[track_caller]
+pub(crate) fn acquire_in(scope: Option<Scope>) -> Reaper {
     let place = Location::caller();
     // Not `unwrap_or_else`: the panic would be the closure's, and so would be the place it reports.
-    match Reaper::acquire() {
+    match ask(scope) {
         Ok(reaper) => reaper,
         Err(error) => panic!("{}", describe(&error, place)),
+    }
+}
+
+fn ask(scope: Option<Scope>) -> Result<Reaper> {
+    let builder = Reaper::builder();
+    match scope {
+        Some(scope) => builder.with_scope(scope).acquire(),
+        None => builder.acquire(),
     }
 }
 
@@ -63,13 +86,31 @@ pub fn enter() -> TestGuard {
     hold(acquire(), false)
 }
 
+/// The same for a test that says with what its things go.
+#[track_caller]
+pub fn enter_in(scope: Scope) -> TestGuard {
+    hold(acquire_in(Some(scope)), false)
+}
+
 /// The same as [`enter`] for a test that is expected to panic: a failure is printed, and the test returns
 /// without a panic and so fails.
 #[must_use]
 #[track_caller]
 pub fn enter_or_report() -> Option<TestGuard> {
+    report_in(None)
+}
+
+/// The same for a test that says with what its things go.
+#[must_use]
+#[track_caller]
+pub fn enter_or_report_in(scope: Scope) -> Option<TestGuard> {
+    report_in(Some(scope))
+}
+
+#[track_caller]
+fn report_in(scope: Option<Scope>) -> Option<TestGuard> {
     let place = Location::caller();
-    match Reaper::acquire() {
+    match ask(scope) {
         Ok(reaper) => Some(hold(reaper, true)),
         Err(error) => {
             eprintln!("{place}: {}", describe(&error, place));
@@ -96,9 +137,25 @@ pub fn current() -> Reaper {
     }
 }
 
-/// The guard of the test that began last: after a loss it is the one that is alive. The lock is let go before this returns.
+/// The guard of the test that runs here, where tests have scopes of their own; else of the one that began last: after a loss
+/// it is the one that is alive. The lock is let go before this returns.
 pub(super) fn held() -> Option<Reaper> {
-    lock().guards.last().map(|(_, reaper)| reaper.clone())
+    let held = lock();
+    let last = held.guards.last()?;
+    let here = thread::current().id();
+    let own = || held.guards.iter().rev().find(|entered| entered.thread == here);
+    let found = if !held.guards.iter().any(|entered| entered.reaper.is_scoped()) {
+        last.reaper.clone()
+    } else if let Some(own) = own() {
+        own.reaper.clone()
+    } else if running_test().is_some() {
+        last.reaper.clone()
+    } else {
+        // A thread of nobody knows which test's: what it creates must not go with another's.
+        last.reaper.for_session()
+    };
+    drop(held);
+    Some(found.here())
 }
 
 /// What a test's guard parameter is filled with, by the type that was written for it.
@@ -184,7 +241,7 @@ impl Drop for TestGuard {
     fn drop(&mut self) {
         let own = {
             let guards = &mut lock().guards;
-            let own = guards.iter().position(|(number, _)| *number == self.number);
+            let own = guards.iter().position(|entered| entered.number == self.number);
             own.map(|own| guards.remove(own))
         };
         let passed =
@@ -198,7 +255,7 @@ fn hold(reaper: Reaper, expects_panic: bool) -> TestGuard {
     let mut held = lock();
     held.entered += 1;
     let number = held.entered;
-    held.guards.push((number, reaper));
+    held.guards.push(Entered { number, reaper, thread: thread::current().id() });
     TestGuard { number, expects_panic, panicked_as_expected: AtomicBool::new(false) }
 }
 
@@ -208,7 +265,7 @@ fn lock() -> std::sync::MutexGuard<'static, Held> {
 }
 
 /// The error with its causes: at full length the first time, later by reference.
-fn describe(error: &Error, place: &'static Location<'static>) -> String {
+pub(super) fn describe(error: &Error, place: &'static Location<'static>) -> String {
     let text = format!("no reaper for this test: {}", error.report());
     let (first, first_place) = FIRST_FAILURE.get_or_init(|| (text.clone(), place));
     if *first == text && !std::ptr::eq(*first_place, place) {

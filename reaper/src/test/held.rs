@@ -1,8 +1,11 @@
 //! What a helper calls that no test hands a guard: one line in it, and every test that goes through it is guarded.
 
-use super::guarded::acquire;
+use std::panic::Location;
+
+use super::guarded::{acquire_in, describe};
 use crate::guard::Reaper;
 use crate::session::Labels;
+use crate::settings::Scope;
 
 /// The labels for everything that is created, from anywhere: acquires once per process, and holds until that ends.
 ///
@@ -17,7 +20,9 @@ use crate::session::Labels;
 /// }
 /// ```
 ///
-/// What carries them goes when the last process of the session has ended, as with a guard that a test holds. The first
+/// What carries them goes when the last process of the session has ended, as with a guard that a test holds. In a test with
+/// a scope of its own (`#[with_reaper(scope = "test")]`) they are that test's, and what carries them goes with it; with
+/// `REAPER_SCOPE=test` and no such test, with the process. The first
 /// call of a process blocks until the reaper has acknowledged, see [`Reaper::acquire`]; later ones look into a map.
 /// Tests that need no engine do not ask for one.
 ///
@@ -31,7 +36,10 @@ use crate::session::Labels;
 #[must_use]
 #[track_caller]
 pub fn labels() -> &'static Labels {
-    hold().labels()
+    match Reaper::labels_here() {
+        Some(labels) => labels,
+        None => hold().labels(),
+    }
 }
 
 /// The guard itself, from anywhere: acquired once per process, and held until that ends. See [`labels`].
@@ -54,5 +62,10 @@ pub fn labels() -> &'static Labels {
 #[must_use]
 #[track_caller]
 pub fn hold() -> &'static Reaper {
-    acquire().hold()
+    let place = Location::caller();
+    // Its scope, where the settings want one, is the process's.
+    match acquire_in(Some(Scope::Session)).hold() {
+        Ok(reaper) => reaper,
+        Err(error) => panic!("{}", describe(&error, place)),
+    }
 }

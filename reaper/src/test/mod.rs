@@ -8,5 +8,7 @@ mod held;
 mod outcome;
 pub mod shared;
 
+#[cfg(feature = "rstest")]
+pub(crate) use self::guarded::acquire_in;
 pub use self::guarded::*;
 pub use self::held::{hold, labels};

@@ -17,6 +17,7 @@ use super::guarded;
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::session::SessionId;
+use crate::settings::Scope;
 use crate::shared::{Failure, once, once_blocking};
 
 thread_local! {
@@ -25,13 +26,14 @@ thread_local! {
 }
 
 /// The guard that a fixture was given, held for the rest of the test: a fixture that takes it and returns would
-/// be the last to hold it, and what it made would go.
+/// be the last to hold it, and what it made would go. What it makes is the session's, whatever scope the test has.
 #[must_use]
 pub fn under(given: &Reaper) -> Reaper {
+    let for_session = given.for_session();
     if guarded::held().is_none() {
-        HELD.with_borrow_mut(|held| held.insert(given.session().clone(), given.clone()));
+        HELD.with_borrow_mut(|held| held.insert(for_session.session().clone(), for_session.clone()));
     }
-    given.clone()
+    for_session
 }
 
 /// The same for a fixture that was given none.
@@ -44,7 +46,7 @@ pub fn under(given: &Reaper) -> Reaper {
 pub fn under_any() -> Reaper {
     match guarded::held().or_else(Reaper::current) {
         Some(reaper) => under(&reaper),
-        None => under(&guarded::acquire()),
+        None => under(&guarded::acquire_in(Some(Scope::Session))),
     }
 }
 

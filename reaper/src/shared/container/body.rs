@@ -184,7 +184,7 @@ async fn shared_container(reaper: Reaper, key: String, spec: ContainerSpec) -> R
     let canonical = spec.canonical();
     let make = || {
         let (reaper, key) = (reaper.clone(), key.clone());
-        work(async move || make(&reaper.engine()?, reaper.labels(), &key, &spec).await)
+        work(async move || make(&reaper.engine()?, reaper.session_labels(), &key, &spec).await)
     };
     share(&reaper, &key, canonical, make).await
 }

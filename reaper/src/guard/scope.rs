@@ -1,0 +1,227 @@
+//! What goes with one guard: its scope on the session's reaper, and whose labels they are that somebody asks for.
+//!
+//! The reaper removes it when the last handle on the guard is dropped, which is said, or when the connection has been gone
+//! for a moment. A reaper without a word for that, an official image, is not asked: what the scope names is removed from
+//! here when the guard goes, and with the session where its process was killed.
+
+use std::cell::Cell;
+use std::future::poll_fn;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, Once, OnceLock, Weak};
+use std::thread::{self, ThreadId};
+
+use super::connection::{Connection, lock};
+use super::outcome;
+use crate::error::Result;
+use crate::platform::random;
+use crate::session::{Filter, Labels, SCOPE, SessionId};
+use crate::settings::{Keep, running_test};
+
+/// The scope of a guard; it ends when the last handle on that is dropped.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    id: String,
+    test: Option<String>,
+    labels: OnceLock<Labels>,
+    forever: OnceLock<&'static Labels>,
+    /// None where the reaper is switched off.
+    connection: Option<Arc<Connection>>,
+    keep: Keep,
+    /// For the rest of the process, whose end nothing of ours sees.
+    of_process: bool,
+    /// What carries its labels, and what was named besides.
+    filters: Mutex<Vec<Filter>>,
+    failed: AtomicBool,
+}
+
+/// Who asks for a scope; its guard may be made on another thread.
+pub(super) struct Asker {
+    thread: ThreadId,
+    /// As the runner calls it.
+    test: Option<String>,
+    /// For the rest of the process, whose end nothing of ours sees.
+    of_process: bool,
+}
+
+/// The scopes of this process, each under the thread that asked for it.
+static SCOPES: Mutex<Vec<(ThreadId, Weak<Scope>)>> = Mutex::new(Vec::new());
+
+thread_local! {
+    /// How deep this thread is in the makers of shared values.
+    static MAKING: Cell<usize> = const { Cell::new(0) };
+}
+
+impl Scope {
+    /// A scope over this connection, which the reaper has not been told of yet.
+    pub(super) fn new(
+        session: &SessionId,
+        connection: Option<Arc<Connection>>,
+        keep: Keep,
+        asker: Asker,
+    ) -> Arc<Self> {
+        let id = random();
+        let Asker { thread, test, of_process } = asker;
+        let filters = Mutex::new(vec![Filter::of_session(session.as_str(), SCOPE, &id)]);
+        let scope = Arc::new(Self {
+            id,
+            test,
+            labels: OnceLock::new(),
+            forever: OnceLock::new(),
+            connection,
+            keep,
+            of_process,
+            filters,
+            failed: AtomicBool::new(false),
+        });
+        // What the process keeps is asked for by the helpers of all its tests.
+        if !of_process {
+            let mut scopes = lock(&SCOPES);
+            scopes.retain(|(_, scope)| scope.strong_count() > 0);
+            scopes.push((thread, Arc::downgrade(&scope)));
+        }
+        scope
+    }
+
+    /// Tells the reaper, where it is to remove what has this scope without being told more.
+    pub(super) fn begin(&self, answer: Box<dyn FnOnce(Result<()>) + Send>) {
+        let Some(connection) = &self.connection else { return answer(Ok(())) };
+        if !connection.knows_scopes() {
+            Self::warn_unknown(connection);
+        }
+        let filter = self.filters().swap_remove(0);
+        match self.keep {
+            Keep::Nothing if connection.knows_scopes() => connection.begin_scope(filter, answer),
+            _ => answer(Ok(())),
+        }
+    }
+
+    /// Has what matches this go with the scope, too; it was registered for the session already.
+    pub(super) fn also(&self, filter: Filter) -> Result<()> {
+        let Some(connection) = &self.connection else { return Ok(()) };
+        if self.keep == Keep::Nothing && connection.knows_scopes() {
+            let (answer, answered) = std::sync::mpsc::sync_channel(1);
+            connection.begin_scope(filter.clone(), Box::new(move |outcome| drop(answer.send(outcome))));
+            answered.recv().unwrap_or_else(|_| Err(connection.ended()))?;
+        }
+        lock(&self.filters).push(filter);
+        Ok(())
+    }
+
+    /// What it consists of.
+    pub(super) fn filters(&self) -> Vec<Filter> {
+        lock(&self.filters).clone()
+    }
+
+    /// The session's labels, and its own.
+    pub(super) fn labels(&self, of_session: &Labels) -> &Labels {
+        self.labels.get_or_init(|| {
+            let labels = of_session.clone().scoped(&self.id, self.test.as_deref());
+            match self.keep {
+                // Its own end decides, and not that of all that its process runs.
+                Keep::OnFailure if !self.of_process => labels.kept(format!("on-failure.{}", self.id)),
+                _ => labels,
+            }
+        })
+    }
+
+    /// The same for who can hold no reference: they are as many as a process has tests that ask for them.
+    pub(super) fn labels_forever(&self, of_session: &Labels) -> &'static Labels {
+        self.forever.get_or_init(|| Box::leak(Box::new(self.labels(of_session).clone())))
+    }
+
+    /// Official images have no word for a scope; whoever is killed can say nothing either.
+    fn warn_unknown(connection: &Connection) {
+        static WARNED: Once = Once::new();
+        WARNED.call_once(|| {
+            eprintln!(
+                "note: the reaper {} knows no scopes: what a killed test created goes with the session, and all else when \
+                 its test ends",
+                connection.container().get(..12).unwrap_or_default()
+            );
+        });
+    }
+
+    fn has_passed(&self) -> bool {
+        !outcome::is_failing() && !self.failed.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        let Some(connection) = &self.connection else { return };
+        let filters = std::mem::take(&mut *lock(&self.filters));
+        let goes = match self.keep {
+            Keep::Nothing => true,
+            Keep::Always => false,
+            Keep::OnFailure => self.has_passed(),
+        };
+        if !goes {
+            return;
+        }
+        if connection.knows_scopes() {
+            connection.end_scope(&filters, self.keep == Keep::Nothing);
+        } else {
+            connection.remove_now(filters);
+        }
+    }
+}
+
+impl Asker {
+    /// The test that runs on this thread. Harnesses name a test's thread after it, where it has one.
+    pub(super) fn this(of_process: bool) -> Self {
+        let thread = thread::current();
+        let name = || thread.name().filter(|name| *name != "main").map(str::to_owned);
+        Self { thread: thread.id(), test: running_test().or_else(name), of_process }
+    }
+}
+
+/// The scope of the test that runs here: the last that this thread has asked for, or, where the process runs one test
+/// alone, the last of all.
+pub(super) fn here() -> Option<Arc<Scope>> {
+    let (here, is_alone) = (thread::current().id(), running_test().is_some());
+    let scopes = lock(&SCOPES);
+    // Of no other test's: a handle here might be the last one, whose drop has to be on the thread of its test.
+    let mut own = scopes.iter().rev().filter(|(thread, _)| *thread == here || is_alone);
+    own.find_map(|(_, scope)| scope.upgrade())
+}
+
+/// The test that runs here fails.
+pub(super) fn note_failure() {
+    if let Some(scope) = here() {
+        scope.failed.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Whether what this thread creates is for the whole session, whoever holds which guard.
+pub(super) fn is_making() -> bool {
+    MAKING.get() > 0
+}
+
+/// Held while this thread makes something for the whole session.
+struct Making;
+
+impl Making {
+    fn begin() -> Self {
+        MAKING.set(MAKING.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Making {
+    fn drop(&mut self) {
+        MAKING.set(MAKING.get() - 1);
+    }
+}
+
+/// Runs what makes something for the whole session: labels are the session's meanwhile.
+pub(crate) fn making<T>(make: impl FnOnce() -> T) -> T {
+    let _making = Making::begin();
+    make()
+}
+
+/// The same for a future, as often as it is polled.
+pub(crate) async fn making_async<T>(make: impl Future<Output = T>) -> T {
+    let mut make = pin!(make);
+    poll_fn(|context| making(|| make.as_mut().poll(context))).await
+}
