@@ -19,6 +19,7 @@ mod reap_now;
 mod refusals;
 mod runner;
 mod runs;
+mod scopes;
 mod shared;
 mod sweep;
 mod testcontainers;

@@ -221,3 +221,10 @@ pub fn log(container: &str) -> String {
 pub fn until_gone(session: &str, within: Duration) {
     Engine::system().until_gone(session, within);
 }
+
+/// [`Engine::labelled`], of the system's engine.
+#[track_caller]
+#[must_use]
+pub fn labelled(key: &str, value: &str) -> Vec<String> {
+    Engine::system().labelled(key, value)
+}
