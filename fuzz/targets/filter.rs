@@ -10,6 +10,8 @@ use libfuzzer_sys::fuzz_target;
 #[expect(dead_code, reason = "what is asked of the engine is not used")]
 #[path = "../../reaper/ryuk/filter.rs"]
 mod filter;
+#[path = "../../reaper/ryuk/quote.rs"]
+mod quote;
 
 use filter::Filter;
 

@@ -76,7 +76,7 @@ fn ask(answer: &[u8], piece: usize) -> Result<(u16, Vec<u8>), String> {
 }
 
 fn whole(stream: impl Read + Write) -> Result<(u16, Vec<u8>), String> {
-    let mut answer = http::request(stream, "GET", "/", "").map_err(|error| error.to_string())?;
+    let mut answer = http::request(stream, "GET", "/", "", ()).map_err(|error| error.to_string())?;
     let mut body = Vec::new();
     answer.body.read_to_end(&mut body).map_err(|error| error.to_string())?;
     Ok((answer.status, body))

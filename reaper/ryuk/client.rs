@@ -6,14 +6,19 @@
 //! connection, so silence keeps the session for a while and not for ever (`serve`), and it has to have lasted for a
 //! moment: whoever is about to say something is no more than that. Half a line keeps nothing, nor does a connection from
 //! before the first filter, as that of who only looks whether the port is open.
+//!
+//! A scope is held by connections, and counts as a filter while and after it is. Whoever only reports what is removed keeps nothing.
 
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::hello;
+use crate::filter::Filter;
+use crate::hello::{self, ScopeWord};
 use crate::log;
 use crate::register::{Line, Register};
+use crate::scopes::{self, Holder};
 
 /// Official Ryuk's limit for a line.
 const LONGEST_LINE: usize = 64 << 10;
@@ -23,7 +28,7 @@ pub(crate) const MOMENT: Duration = Duration::from_millis(500);
 const MOST_REFUSED: usize = 64;
 
 pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
+    pub(crate) stream: Arc<TcpStream>,
     name: String,
     pub(crate) unfinished: Vec<u8>,
     came_at: Instant,
@@ -34,6 +39,12 @@ pub(crate) struct Client {
     pub(crate) waits: bool,
     /// Will say no more.
     ended: bool,
+    /// As whom it holds scopes; none where it never held one.
+    holder: Option<Holder>,
+    /// When it came, greeted or took up what was its own: it may have more of that to say.
+    returned_at: Instant,
+    /// Is told of what is removed.
+    reports: bool,
 }
 
 /// What a client is to the session.
@@ -49,7 +60,19 @@ impl Client {
     pub(crate) fn new(stream: TcpStream, name: String, came_late: bool) -> Self {
         let claim = if came_late { Claim::Silent } else { Claim::None };
         let (came_at, unfinished) = (Instant::now(), Vec::new());
-        Self { stream, name, unfinished, came_at, claim, told: None, waits: false, ended: false }
+        Self {
+            stream: Arc::new(stream),
+            name,
+            unfinished,
+            came_at,
+            claim,
+            told: None,
+            waits: false,
+            ended: false,
+            holder: None,
+            returned_at: came_at,
+            reports: false,
+        }
     }
 
     pub(crate) fn is_registered(&self) -> bool {
@@ -58,7 +81,17 @@ impl Client {
 
     /// Whether it has greeted, and so is about to register something.
     pub(crate) fn is_about_to_register(&self) -> bool {
-        self.told.is_some() && !self.is_registered()
+        self.told.is_some() && !self.is_registered() && !self.reports
+    }
+
+    /// Whether it may be let go where there is no room: it has asked for nothing.
+    pub(crate) fn is_idle(&self) -> bool {
+        !(self.is_registered() || self.reports)
+    }
+
+    /// When it came, or said last what somebody says who has come back.
+    pub(crate) fn returned_at(&self) -> Instant {
+        self.returned_at
     }
 
     /// From when on it is taken for one that has come back without repeating its filter; none where it is no such.
@@ -75,7 +108,7 @@ impl Client {
     pub(crate) fn read(&mut self, register: &mut Register, is_open: bool) -> bool {
         let mut bytes = [0; 4096];
         // Once per turn: a client that never stops sending must not keep the others waiting.
-        match self.stream.read(&mut bytes) {
+        match (&*self.stream).read(&mut bytes) {
             Ok(0) => {
                 self.ended = true;
                 self.finish_last_line();
@@ -128,9 +161,12 @@ impl Client {
         match line {
             Line::Greeting(version) => {
                 self.told = Some(register.generation);
+                self.returned_at = Instant::now();
                 self.say(&hello::answer(&register.hello(version)));
             }
-            Line::Over(_) | Line::Clients if self.told.is_none() => return Err("greet first".into()),
+            Line::Over(_) | Line::Clients | Line::Scope(..) | Line::Report if self.told.is_none() => {
+                return Err("greet first".into());
+            }
             Line::Over(wait) => {
                 log::line(format_args!("client={} the run is over, wait={} ms", self.name, wait.as_millis()));
                 register.over = Some(wait);
@@ -140,23 +176,89 @@ impl Client {
                 let others = register.clients.saturating_sub(usize::from(self.is_registered()));
                 self.say(&hello::answer_clients(others));
             }
-            Line::Filter(_) if self.told.is_some_and(|told| told != register.generation) => {
+            Line::Report => self.report(register)?,
+            Line::Scope(ScopeWord::End, filter) => self.end_scope(&filter, register),
+            Line::Filter(_) | Line::Scope(..)
+                if self.told.is_some_and(|told| told != register.generation) =>
+            {
                 return Err("what there was has been removed since the greeting: greet again".into());
             }
             Line::Filter(filter) => {
                 let told = filter.to_json();
                 register.take(filter)?;
-                if !self.is_registered() {
-                    // Whoever said that nobody would come was wrong.
-                    register.over = None;
-                }
                 log::line(format_args!("client={} filter={told} registered", self.name));
-                // Before the answer: what the client was told must already be true.
-                self.claim = Claim::Registered;
-                self.say("ACK\n");
+                self.acknowledge(register);
             }
+            Line::Scope(word, filter) => self.hold_scope(word, &filter, register)?,
         }
         Ok(())
+    }
+
+    fn hold_scope(
+        &mut self,
+        word: ScopeWord,
+        filter: &Filter,
+        register: &mut Register,
+    ) -> Result<(), String> {
+        register.reach()?;
+        let holder = *self.holder.get_or_insert_with(|| register.scopes.holder());
+        if let Err(problem) = register.scopes.hold(word, filter, holder) {
+            self.decline(&problem);
+            return Ok(());
+        }
+        register.count_scope();
+        let word = if word == ScopeWord::Again { "held again" } else { "held" };
+        log::line(format_args!("client={} scope={} {word}", self.name, filter.to_json()));
+        self.acknowledge(register);
+        Ok(())
+    }
+
+    fn end_scope(&mut self, filter: &Filter, register: &mut Register) {
+        let ended = match self.holder {
+            Some(holder) => register.scopes.end(filter, holder, Instant::now()),
+            None => Err(scopes::not_held()),
+        };
+        match ended {
+            Ok(is_last) => {
+                let word = if is_last { "ended" } else { "let go, others hold it" };
+                log::line(format_args!("client={} scope={} {word}", self.name, filter.to_json()));
+                self.say("ACK\n");
+            }
+            Err(problem) => self.decline(&problem),
+        }
+    }
+
+    fn report(&mut self, register: &Register) -> Result<(), String> {
+        if self.reports {
+            self.say("ACK\n");
+            return Ok(());
+        }
+        register.reports.add(&self.name, &self.stream)?;
+        log::line(format_args!("client={} is told of what is removed", self.name));
+        self.reports = true;
+        if self.claim == Claim::Silent {
+            // It has said what it is there for.
+            self.claim = Claim::None;
+        }
+        Ok(())
+    }
+
+    /// Says that what it named is taken in, by which it keeps the session.
+    fn acknowledge(&mut self, register: &mut Register) {
+        if !self.is_registered() {
+            // Whoever said that nobody would come was wrong.
+            register.over = None;
+        }
+        // Before the answer: what the client was told must already be true.
+        self.claim = Claim::Registered;
+        self.returned_at = Instant::now();
+        self.say("ACK\n");
+    }
+
+    /// Says why not. Its other scopes are held by the same connection, so that stays.
+    fn decline(&mut self, problem: &str) {
+        log::line(format_args!("client={} declined: {problem}", self.name));
+        self.say(&format!("ERROR {problem}\n"));
     }
 
     /// Says why, and that it is over: a client that waits for an `ACK` would wait for ever.
@@ -167,7 +269,7 @@ impl Client {
         // What it had sent behind the line would make the kernel take the answer back.
         let mut rest = [0; 4096];
         for _ in 0..MOST_REFUSED {
-            if !self.stream.read(&mut rest).is_ok_and(|count| count > 0) {
+            if !(&*self.stream).read(&mut rest).is_ok_and(|count| count > 0) {
                 break;
             }
         }
@@ -176,12 +278,16 @@ impl Client {
 
     /// A client that does not even read a line will say no more.
     fn say(&mut self, line: &str) {
-        self.ended |= self.stream.write_all(line.as_bytes()).is_err();
+        self.ended |= (&*self.stream).write_all(line.as_bytes()).is_err();
     }
 
-    pub(crate) fn log_end(&self, is_verbose: bool) {
+    /// It is gone, and what it held without saying that this has ended is left to who comes back.
+    pub(crate) fn leave(&self, register: &mut Register, is_verbose: bool) {
         if is_verbose || self.is_registered() {
             log::line(format_args!("client={} disconnected", self.name));
+        }
+        if let Some(holder) = self.holder {
+            register.scopes.lose(holder, Instant::now());
         }
     }
 }

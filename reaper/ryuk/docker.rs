@@ -12,6 +12,7 @@ use std::time::Duration;
 use crate::http::{self, Answer};
 use crate::kind::Kind;
 use crate::listing::{self, Item};
+use crate::living::Living;
 use crate::own;
 use crate::settings::Settings;
 
@@ -21,6 +22,8 @@ pub(crate) enum Removal {
     Removed,
     /// Somebody else is at it; the next list tells whether it went.
     UnderWay,
+    /// A scope names it that lives.
+    Kept,
     Failed(Problem),
 }
 
@@ -121,25 +124,28 @@ impl Docker {
         }
     }
 
-    /// Removes one, whoever uses it: whether it may be removed is decided before.
-    pub(crate) fn remove(&self, kind: Kind, item: &Item) -> Removal {
+    /// Removes one, whoever uses it: whether it may be removed is decided before. What lives is looked at once more.
+    pub(crate) fn remove(&self, kind: Kind, item: &Item, living: &Living) -> Removal {
         if kind == Kind::Container && item.runs && self.is_podman.load(Ordering::Relaxed) {
+            let path = format!("/containers/{}/kill?signal=KILL", encode(&item.id));
             // Whether it could is told by the removal.
-            let _ = self.request("POST", &format!("/containers/{}/kill?signal=KILL", encode(&item.id)), "");
+            let _ = self.request_with("POST", &path, "", || living.permit(&item.labels));
         }
-        match self.try_to_remove(kind, &item.id) {
+        match self.try_to_remove(kind, item, living) {
             // The network may have been made for this server, where the engine has none. Nobody is to
             // reach it any more once it removes things, so it goes first.
             Removal::Failed(_) if kind == Kind::Network && self.leave(&item.id) => {
-                self.try_to_remove(kind, &item.id)
+                self.try_to_remove(kind, item, living)
             }
             removal => removal,
         }
     }
 
-    fn try_to_remove(&self, kind: Kind, id: &str) -> Removal {
-        let answer = match self.request("DELETE", &kind.removal(&encode(id)), "") {
-            Ok(answer) => answer,
+    fn try_to_remove(&self, kind: Kind, item: &Item, living: &Living) -> Removal {
+        let path = kind.removal(&encode(&item.id));
+        let answer = match self.request_with("DELETE", &path, "", || living.permit(&item.labels)) {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return Removal::Kept,
             Err(problem) => return Removal::Failed(problem),
         };
         match (answer.status, refusal(answer)) {
@@ -161,15 +167,28 @@ impl Docker {
     }
 
     fn request(&self, method: &str, path: &str, body: &str) -> Result<Answer<Box<dyn Stream>>, Problem> {
+        let answer = self.request_with(method, path, body, || Some(()))?;
+        answer.ok_or_else(|| Problem::Refused(format!("{method} {path} was not permitted")))
+    }
+
+    /// Asks where there is a permit once the engine is reached; it is held until the request is written.
+    fn request_with<P>(
+        &self,
+        method: &str,
+        path: &str,
+        body: &str,
+        permit: impl FnOnce() -> Option<P>,
+    ) -> Result<Option<Answer<Box<dyn Stream>>>, Problem> {
         let stream = self
             .connect()
             .map_err(|error| Problem::Unanswered(format!("failed to reach the engine: {error}")))?;
-        let answer =
-            http::request(stream, method, path, body).map_err(|error| problem(method, path, &error))?;
+        let Some(permit) = permit() else { return Ok(None) };
+        let answer = http::request(stream, method, path, body, permit)
+            .map_err(|error| problem(method, path, &error))?;
         if answer.server.starts_with("Libpod") {
             self.is_podman.store(true, Ordering::Relaxed);
         }
-        Ok(answer)
+        Ok(Some(answer))
     }
 
     fn connect(&self) -> io::Result<Box<dyn Stream>> {

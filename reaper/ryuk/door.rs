@@ -102,11 +102,10 @@ impl Door {
     }
 }
 
-/// Lets go of the first that is not registered: it has had most time. Those that may only have come back go last.
+/// Lets go of the first that has asked for nothing: it has had most time. Those that may only have come back go last.
 fn evict(clients: &mut Vec<Client>) -> bool {
-    let idle = |client: &Client| !client.is_registered();
-    let first = clients.iter().position(|client| idle(client) && client.silent_at().is_none());
-    match first.or_else(|| clients.iter().position(idle)) {
+    let first = clients.iter().position(|client| client.is_idle() && client.silent_at().is_none());
+    match first.or_else(|| clients.iter().position(Client::is_idle)) {
         Some(at) => {
             clients.remove(at);
             true

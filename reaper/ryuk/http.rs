@@ -38,12 +38,13 @@ enum Rest {
     Nothing,
 }
 
-/// Sends a request, its body JSON or empty, and reads the head of the answer.
+/// Sends a request, its body JSON or empty, and reads the head of the answer. What is held for it is let go of in between.
 pub(crate) fn request<S: Read + Write>(
     mut stream: S,
     method: &str,
     path: &str,
     body: &str,
+    held: impl Sized,
 ) -> io::Result<Answer<S>> {
     let request = format!(
         "{method} {path} HTTP/1.1\r\nHost: docker\r\nConnection: close\r\nContent-Type: application/json\r\n\
@@ -51,6 +52,7 @@ pub(crate) fn request<S: Read + Write>(
         body.len()
     );
     stream.write_all(request.as_bytes())?;
+    drop(held);
     answer(stream)
 }
 

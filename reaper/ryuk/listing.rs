@@ -4,6 +4,7 @@ use std::io::{self, ErrorKind, Read};
 
 use crate::json::{LONGEST_STRING, Reader, Start};
 use crate::kind::Kind;
+use crate::quote::quote;
 
 /// Ryuk never removes what has this label: the first would be itself.
 const PROTECTED: &str = "org.testcontainers.ryuk";
@@ -13,7 +14,7 @@ const PROTECTED: &str = "org.testcontainers.ryuk";
 pub(crate) struct Item {
     /// What the engine removes it by: an id, for a volume its name.
     pub(crate) id: String,
-    /// As people call it; of a network and of a volume.
+    /// As people call it; an image has its names for that.
     pub(crate) name: String,
     pub(crate) labels: Vec<(String, String)>,
     /// Of an image: its names.
@@ -24,11 +25,18 @@ pub(crate) struct Item {
     pub(crate) networks: Vec<String>,
     /// Of a container.
     pub(crate) runs: bool,
+    /// When it was made, as the engine writes it: a number or a string of JSON.
+    pub(crate) made: Option<String>,
 }
 
 impl Item {
     pub(crate) fn is_protected(&self) -> bool {
-        self.labels.iter().rev().find(|(key, _)| key == PROTECTED).is_some_and(|(_, value)| value == "true")
+        self.label(PROTECTED) == Some("true")
+    }
+
+    /// The value of a label. The last of a repeated name counts.
+    pub(crate) fn label(&self, key: &str) -> Option<&str> {
+        self.labels.iter().rev().find(|(own, _)| own == key).map(|(_, value)| value.as_str())
     }
 }
 
@@ -94,8 +102,16 @@ fn item<R: Read>(kind: Kind, reader: &mut Reader<R>) -> io::Result<Item> {
         match (kind, name.as_str()) {
             (Kind::Container | Kind::Network | Kind::Image, "Id") => item.id = text(reader)?,
             (Kind::Network | Kind::Volume, "Name") => item.name = text(reader)?,
+            (Kind::Container, "Names") => {
+                let first = texts(reader)?.into_iter().next().unwrap_or_default();
+                first.trim_start_matches('/').clone_into(&mut item.name);
+            }
+            (_, "Created") | (Kind::Volume, "CreatedAt") => item.made = made(reader)?,
             (_, "Labels") => item.labels = labels(reader)?,
-            (Kind::Image, "RepoTags") => item.tags = tags(reader)?,
+            (Kind::Image, "RepoTags") => {
+                item.tags = texts(reader)?;
+                item.tags.retain(|tag| !tag.starts_with("<none>"));
+            }
             (Kind::Container, "ImageID") => item.image = text(reader)?,
             (Kind::Container, "State") => {
                 item.runs = matches!(text(reader)?.as_str(), "running" | "paused" | "restarting");
@@ -132,16 +148,25 @@ fn labels<R: Read>(reader: &mut Reader<R>) -> io::Result<Vec<(String, String)>> 
     Ok(labels)
 }
 
-fn tags<R: Read>(reader: &mut Reader<R>) -> io::Result<Vec<String>> {
-    let mut tags = Vec::new();
+fn texts<R: Read>(reader: &mut Reader<R>) -> io::Result<Vec<String>> {
+    let mut texts = Vec::new();
     if reader.start()? != Start::Array {
-        return reader.skip().map(|()| tags);
+        return reader.skip().map(|()| texts);
     }
     reader.array(|reader| {
-        tags.extend(reader.string_or_skip()?.filter(|tag| !tag.starts_with("<none>")));
+        texts.extend(reader.string_or_skip()?);
         Ok(())
     })?;
-    Ok(tags)
+    Ok(texts)
+}
+
+fn made<R: Read>(reader: &mut Reader<R>) -> io::Result<Option<String>> {
+    let is_number = |text: &String| text.starts_with(|c: char| c == '-' || c.is_ascii_digit());
+    match reader.start()? {
+        Start::String => reader.string().map(|text| Some(quote(&text))),
+        Start::Bare => reader.bare().map(|text| Some(text).filter(is_number)),
+        Start::Object | Start::Array => reader.skip().map(|()| None),
+    }
 }
 
 fn networks<R: Read>(reader: &mut Reader<R>) -> io::Result<Vec<String>> {
@@ -262,6 +287,31 @@ mod tests {
             assert_eq!(attached(none.as_bytes()).unwrap(), Vec::<String>::new());
         }
         assert!(attached(&b"{\"Containers\":{\"0a\":"[..]).is_err());
+    }
+
+    #[test]
+    fn what_reporters_are_told_of_each_is_as_the_engine_lists_it() {
+        for (kind, body, name, made) in [
+            (
+                Kind::Container,
+                r#"[{"Id":"c","Names":["/one","/other/alias"],"Created":1764434805}]"#,
+                "one",
+                Some("1764434805"),
+            ),
+            (Kind::Container, r#"[{"Id":"c","Names":null,"Created":null}]"#, "", None),
+            (Kind::Container, r#"[{"Id":"c","Names":[],"Created":{"a":[]}}]"#, "", None),
+            (
+                Kind::Network,
+                r#"[{"Id":"n","Name":"x","Created":"2025-11-29T16:46:45Z"}]"#,
+                "x",
+                Some(r#""2025-11-29T16:46:45Z""#),
+            ),
+            (Kind::Volume, r#"{"Volumes":[{"Name":"v","CreatedAt":"2025"}]}"#, "v", Some(r#""2025""#)),
+            (Kind::Image, r#"[{"Id":"i","Created":-1,"RepoTags":["a:1"]}]"#, "", Some("-1")),
+        ] {
+            let found = only(kind, body);
+            assert_eq!((found.name.as_str(), found.made.as_deref()), (name, made), "{body}");
+        }
     }
 
     #[test]

@@ -4,13 +4,18 @@
 //! client can use it, and a greeting (`hello`) by which clients of this library know that it is theirs. The standard
 //! library alone, so that the build script can compile it with the `rustc` at hand.
 //!
-//! `serve` is the one thread that decides, with `door`, `client` and `register`; `prune` is the one that removes, with
-//! `round`, `users`, `docker`, `listing`, `http` and `json`. What is left behind at the end is exit code 1.
+//! What goes before the session's end is a scope's: whoever holds it lets go, or is lost, and what it names is removed while the
+//! others are served.
+//!
+//! `serve` is the one thread that decides, with `door`, `client`, `register`, and `scopes` and `ending` for scopes; `prune` is
+//! the one that removes, with `round`, `users`, `docker`, `listing`, `http` and `json`. They share what may not be removed
+//! (`living`), and whom to tell of what was (`report`). What is left behind at the end is exit code 1.
 
 mod client;
 mod docker;
 mod door;
 mod duration;
+mod ending;
 mod filter;
 #[cfg_attr(not(test), expect(dead_code, reason = "the client's half is the library's"))]
 mod hello;
@@ -18,12 +23,16 @@ mod http;
 mod json;
 mod kind;
 mod listing;
+mod living;
 mod log;
 mod own;
 mod platform;
 mod prune;
+mod quote;
 mod register;
+mod report;
 mod round;
+mod scopes;
 mod serve;
 mod settings;
 mod users;
@@ -48,10 +57,13 @@ fn run() -> Result<bool, String> {
     let signals = platform::signals().map_err(|error| format!("failed to listen for signals: {error}"))?;
     let door = door::Door::open(settings.port, settings.verbose)
         .map_err(|error| format!("failed to listen on port {} (RYUK_PORT): {error}", settings.port))?;
-    let pruner = prune::Pruner::start(Arc::clone(&engine), &settings)
+    let (living, reports) = (Arc::new(living::Living::default()), Arc::new(report::Reports::default()));
+    let tally = round::Tally::new(Arc::clone(&engine), Arc::clone(&living), Arc::clone(&reports));
+    let pruner = prune::Pruner::start(tally, &settings)
         .map_err(|error| format!("failed to start a thread: {error}"))?;
     let bound = door.address().map_err(|error| format!("failed to read the own address: {error}"))?;
-    let register = register::Register::new(engine, settings.secret.clone());
+    let scopes = scopes::Scopes::new(living, ending::Patience::new(&settings));
+    let register = register::Register::new(engine, settings.secret.clone(), scopes, reports);
     // Clients of other languages wait for this line.
     log::line(format_args!("address={bound} Started!"));
     serve::Server::new(door, signals, &settings, register, pruner)

@@ -11,7 +11,10 @@ const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
 const POLLIN: i16 = 1;
 const SOL_SOCKET: i32 = 1;
+const SO_SNDBUF: i32 = 7;
 const SO_KEEPALIVE: i32 = 9;
+/// For what somebody has not read yet: some hundred lines of what was removed.
+const MOST_UNREAD: i32 = 256 << 10;
 const IPPROTO_TCP: i32 = 6;
 /// `TCP_KEEPIDLE`, `TCP_KEEPINTVL`, `TCP_KEEPCNT`: ask after 10 s of silence, give up after three more. And
 /// `TCP_USER_TIMEOUT`, in milliseconds: as soon, while an answer is under way, which would be repeated for a quarter of an hour.
@@ -81,14 +84,24 @@ pub(crate) fn readable(fds: &[BorrowedFd<'_>], wait: Option<Duration>) -> io::Re
     Ok(polled.iter().map(|fd| fd.revents != 0).collect())
 }
 
+/// Bounds what the kernel keeps for a peer that does not read; by itself it would keep megabytes.
+pub(crate) fn bound_sending(socket: &impl AsRawFd) -> io::Result<()> {
+    set(socket, SOL_SOCKET, SO_SNDBUF, MOST_UNREAD)
+}
+
 /// Lets the kernel notice a peer that vanished without a word.
 pub(crate) fn keep_alive(socket: &impl AsRawFd) -> io::Result<()> {
     let options = [(SOL_SOCKET, SO_KEEPALIVE, 1)].into_iter();
     for (level, name, value) in options.chain(KEEPALIVE.map(|(name, value)| (IPPROTO_TCP, name, value))) {
-        // SAFETY: the value is an int that lives through the call, and its size is given.
-        if unsafe { setsockopt(socket.as_raw_fd(), level, name, &raw const value, 4) } < 0 {
-            return Err(io::Error::last_os_error());
-        }
+        set(socket, level, name, value)?;
+    }
+    Ok(())
+}
+
+fn set(socket: &impl AsRawFd, level: i32, name: i32, value: i32) -> io::Result<()> {
+    // SAFETY: the value is an int that lives through the call, and its size is given.
+    if unsafe { setsockopt(socket.as_raw_fd(), level, name, &raw const value, 4) } < 0 {
+        return Err(io::Error::last_os_error());
     }
     Ok(())
 }

@@ -14,9 +14,8 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::docker::Docker;
-use crate::filter::Filter;
-use crate::round::{Round, Tally};
+use crate::round::{Round, Tally, Wanted};
+use crate::scopes::Swept;
 use crate::settings::Settings;
 
 /// How a pass ended.
@@ -37,53 +36,80 @@ pub(crate) struct Passed {
     pub(crate) removed: String,
 }
 
+/// What came of what was told.
+pub(crate) enum Outcome {
+    Session(Passed),
+    Scopes(Swept),
+}
+
 /// What to do next.
-struct Order {
-    filters: Vec<Filter>,
-    until: Instant,
-    brake: Arc<Brake>,
+enum Order {
+    /// To go on until nothing matches.
+    Session { wanted: Vec<Wanted>, until: Instant, brake: Arc<Brake> },
+    /// One round. When there is another is for the scopes to say (`scopes`), since more of them may have ended by then.
+    Scopes { wanted: Vec<Wanted>, brake: Arc<Brake> },
 }
 
 /// The thread that removes.
 pub(crate) struct Pruner {
     orders: Sender<Order>,
-    passed: Receiver<Passed>,
-    /// Can be read when a pass has ended.
+    outcomes: Receiver<Outcome>,
+    /// Can be read when something has come of it.
     pub(crate) bell: PipeReader,
 }
 
 impl Pruner {
     /// Started before anything is promised: where the system grants no thread, it is known then.
-    pub(crate) fn start(engine: Arc<Docker>, settings: &Settings) -> io::Result<Self> {
+    pub(crate) fn start(mut tally: Tally, settings: &Settings) -> io::Result<Self> {
         let (orders, ordered) = mpsc::channel::<Order>();
-        let (outcomes, passed) = mpsc::channel();
+        let (sender, outcomes) = mpsc::channel();
         let (bell, rope) = io::pipe()?;
         let (retries, interval) = (settings.remove_retries, settings.changes_retry_interval);
         thread::Builder::new().spawn(move || {
-            let mut tally = Tally::default();
             for order in ordered {
-                let outcome = pass(&engine, &order, retries, interval, &mut tally);
-                if outcomes.send(outcome).is_err() || ring(&rope).is_err() {
+                let outcome = match order {
+                    Order::Session { wanted, until, brake } => {
+                        let bounds = Bounds { retries, interval, until };
+                        Outcome::Session(pass(&wanted, &bounds, &brake, &mut tally))
+                    }
+                    Order::Scopes { wanted, brake } => {
+                        let began = Instant::now();
+                        let round = tally.round(&wanted, &brake);
+                        let cut_short = brake.is_pulled(Stop::Now);
+                        Outcome::Scopes(Swept { wanted, round, began, cut_short })
+                    }
+                };
+                if sender.send(outcome).is_err() || ring(&rope).is_err() {
                     return;
                 }
             }
         })?;
-        Ok(Self { orders, passed, bell })
+        Ok(Self { orders, outcomes, bell })
     }
 
     /// Begins a pass; the brake ends it early.
-    pub(crate) fn begin(&self, filters: &[Filter], until: Instant) -> Arc<Brake> {
+    pub(crate) fn begin(&self, wanted: Vec<Wanted>, until: Instant) -> Arc<Brake> {
         let brake = Arc::new(Brake::default());
-        let order = Order { filters: filters.to_owned(), until, brake: Arc::clone(&brake) };
-        // The thread is there as long as this end of the channel.
-        let _ = self.orders.send(order);
+        self.order(Order::Session { wanted, until, brake: Arc::clone(&brake) });
         brake
     }
 
-    /// What came of the pass whose bell rang.
-    pub(crate) fn passed(&mut self) -> io::Result<Passed> {
+    /// Begins a round for scopes that have ended; the brake ends it early.
+    pub(crate) fn sweep(&self, wanted: Vec<Wanted>) -> Arc<Brake> {
+        let brake = Arc::new(Brake::default());
+        self.order(Order::Scopes { wanted, brake: Arc::clone(&brake) });
+        brake
+    }
+
+    fn order(&self, order: Order) {
+        // The thread is there as long as this end of the channel.
+        let _ = self.orders.send(order);
+    }
+
+    /// What came of that whose bell rang.
+    pub(crate) fn outcome(&mut self) -> io::Result<Outcome> {
         io::Read::read_exact(&mut self.bell, &mut [0])?;
-        self.passed.recv().map_err(io::Error::other)
+        self.outcomes.recv().map_err(io::Error::other)
     }
 }
 
@@ -125,14 +151,21 @@ impl Brake {
     }
 }
 
-fn pass(engine: &Docker, order: &Order, retries: u32, interval: Duration, tally: &mut Tally) -> Passed {
+struct Bounds {
+    retries: u32,
+    interval: Duration,
+    until: Instant,
+}
+
+fn pass(wanted: &[Wanted], bounds: &Bounds, brake: &Brake, tally: &mut Tally) -> Passed {
+    let Bounds { retries, interval, until } = *bounds;
     let mut left_retries = retries;
     let (mut has_seen, mut was_late) = (false, false);
     let end = loop {
-        let Round { seen, advanced, waits, mut left } = tally.round(engine, &order.filters, &order.brake);
+        let Round { seen, advanced, waits, mut left, .. } = tally.round(wanted, brake);
         has_seen |= seen;
-        let is_late = Instant::now() >= order.until;
-        if order.brake.is_pulled(Stop::AfterRound) && (seen || !left.is_empty()) {
+        let is_late = Instant::now() >= until;
+        if brake.is_pulled(Stop::AfterRound) && (seen || !left.is_empty()) {
             break End::Interrupted;
         }
         if !seen && left.is_empty() {
@@ -161,10 +194,10 @@ fn pass(engine: &Docker, order: &Order, retries: u32, interval: Duration, tally:
         if !(waits || advanced) {
             left_retries -= 1;
         }
-        order.brake.rest(interval.min(order.until.saturating_duration_since(Instant::now())));
-        if order.brake.is_pulled(Stop::AfterRound) {
+        brake.rest(interval.min(until.saturating_duration_since(Instant::now())));
+        if brake.is_pulled(Stop::AfterRound) {
             break End::Interrupted;
         }
     };
-    Passed { end, has_seen, removed: tally.to_string() }
+    Passed { end, has_seen, removed: tally.counts().to_string() }
 }

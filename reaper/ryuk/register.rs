@@ -6,7 +6,9 @@ use std::time::Duration;
 use crate::docker::Docker;
 use crate::duration;
 use crate::filter::Filter;
-use crate::hello::{self, Hello};
+use crate::hello::{self, Hello, ScopeWord};
+use crate::report::Reports;
+use crate::scopes::Scopes;
 
 pub(crate) struct Register {
     filters: Vec<Filter>,
@@ -20,6 +22,8 @@ pub(crate) struct Register {
     pub(crate) over: Option<Duration>,
     /// How many clients hold the session.
     pub(crate) clients: usize,
+    pub(crate) scopes: Scopes,
+    pub(crate) reports: Arc<Reports>,
 }
 
 /// What a client may say.
@@ -31,6 +35,10 @@ pub(crate) enum Line {
     Over(Duration),
     /// How many others hold the session.
     Clients,
+    /// About a scope, which is its filter.
+    Scope(ScopeWord, Filter),
+    /// Wants to be told of what is removed.
+    Report,
 }
 
 impl Line {
@@ -41,6 +49,10 @@ impl Line {
             Ok(Self::Over(Duration::from_nanos(nanoseconds)))
         } else if hello::is_about_clients(line) {
             Ok(Self::Clients)
+        } else if let Some((word, filter)) = hello::scope_in(line) {
+            Filter::parse(filter).map(|filter| Self::Scope(word, filter))
+        } else if hello::is_about_report(line) {
+            Ok(Self::Report)
         } else if hello::is_word(line) {
             hello::understand(line).map(Self::Greeting)
         } else {
@@ -50,7 +62,12 @@ impl Line {
 }
 
 impl Register {
-    pub(crate) fn new(engine: Arc<Docker>, secret: Option<String>) -> Self {
+    pub(crate) fn new(
+        engine: Arc<Docker>,
+        secret: Option<String>,
+        scopes: Scopes,
+        reports: Arc<Reports>,
+    ) -> Self {
         Self {
             filters: Vec::new(),
             acknowledged: 0,
@@ -60,6 +77,8 @@ impl Register {
             generation: 0,
             over: None,
             clients: 0,
+            scopes,
+            reports,
         }
     }
 
@@ -67,21 +86,36 @@ impl Register {
         &self.filters
     }
 
-    /// How many filters were taken in, known ones too.
+    /// Whether anybody may have made anything for which the session is there.
+    pub(crate) fn has_anything(&self) -> bool {
+        !(self.filters.is_empty() && self.scopes.is_empty())
+    }
+
+    /// How many filters and scopes were taken in, known ones too.
     pub(crate) fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
 
     /// Takes a filter in; why not is for the client.
     pub(crate) fn take(&mut self, filter: Filter) -> Result<(), String> {
-        // Once. An engine that is away later is waited for when there is something to remove.
-        if !self.reached {
-            self.engine.reach()?;
-            self.reached = true;
-        }
+        self.reach()?;
         self.acknowledged += 1;
         if !self.filters.contains(&filter) {
             self.filters.push(filter);
+        }
+        Ok(())
+    }
+
+    /// Counts a scope that was taken in, as a filter.
+    pub(crate) fn count_scope(&mut self) {
+        self.acknowledged += 1;
+    }
+
+    /// Whether the engine is there. Once: one that is away later is waited for when there is something to remove.
+    pub(crate) fn reach(&mut self) -> Result<(), String> {
+        if !self.reached {
+            self.engine.reach()?;
+            self.reached = true;
         }
         Ok(())
     }

@@ -5,23 +5,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Display, Formatter};
-use std::sync::Mutex;
 use std::sync::mpsc;
+use std::sync::{Arc, Mutex};
 use std::thread;
 
 use crate::docker::{Docker, Problem, Removal};
 use crate::filter::{self, Filter};
 use crate::kind::Kind;
 use crate::listing::Item;
+use crate::living::Living;
 use crate::log;
 use crate::prune::{Brake, Stop};
+use crate::report::{Reports, Why};
 use crate::users::Users;
 
 /// Removals in flight.
 const WORKERS: usize = 8;
 
+/// What is to be removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    pub(crate) filter: Filter,
+    pub(crate) why: Why,
+}
+
 /// What a round came to.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Round {
     /// Whether anything was there.
     pub(crate) seen: bool,
@@ -31,21 +40,84 @@ pub(crate) struct Round {
     pub(crate) waits: bool,
     /// What there may be still, and why.
     pub(crate) left: Vec<String>,
+    /// Kinds of which nothing is known, and why; in `left` as well.
+    pub(crate) unlisted: Vec<String>,
+    /// What of it was meant by each that was wanted, in their order.
+    pub(crate) shares: Vec<Share>,
 }
 
-/// What went, in all rounds.
-#[derive(Default)]
+/// What a round came to for one filter.
+#[derive(Debug, Default)]
+pub(crate) struct Share {
+    pub(crate) seen: bool,
+    pub(crate) removed: Counts,
+    pub(crate) left: Vec<String>,
+}
+
+/// How many of each kind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Counts(BTreeMap<Kind, usize>);
+
+impl Counts {
+    pub(crate) fn count(&mut self, kind: Kind) {
+        *self.0.entry(kind).or_default() += 1;
+    }
+
+    pub(crate) fn add(&mut self, others: &Self) {
+        for (kind, count) in &others.0 {
+            *self.0.entry(*kind).or_default() += count;
+        }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Display for Counts {
+    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
+        for (at, kind) in Kind::ALL.into_iter().enumerate() {
+            let count = self.0.get(&kind).unwrap_or(&0);
+            write!(formatter, "{}{kind}s={count}", if at == 0 { "" } else { " " })?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes, and remembers from round to round what it has to.
 pub(crate) struct Tally {
-    removed: BTreeMap<Kind, BTreeSet<String>>,
+    engine: Arc<Docker>,
+    living: Arc<Living>,
+    reports: Arc<Reports>,
+    /// What went, in all rounds.
+    counts: Counts,
+    /// What went and was not missed in a list yet: what is listed once more has not gone.
+    gone: BTreeSet<(Kind, String)>,
     /// The engine was asked and has not answered: it may do it all the same, and the next list tells.
-    unanswered: BTreeSet<(Kind, String)>,
+    unanswered: BTreeMap<(Kind, String), Item>,
+}
+
+/// A thing, and which of those that are wanted mean it.
+struct Found {
+    item: Item,
+    of: Vec<usize>,
 }
 
 impl Tally {
+    pub(crate) fn new(engine: Arc<Docker>, living: Arc<Living>, reports: Arc<Reports>) -> Self {
+        let (counts, gone, unanswered) = (Counts::default(), BTreeSet::new(), BTreeMap::new());
+        Self { engine, living, reports, counts, gone, unanswered }
+    }
+
+    pub(crate) fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
     /// Each kind once, in order: containers let go of networks and volumes, and of images.
-    pub(crate) fn round(&mut self, engine: &Docker, filters: &[Filter], brake: &Brake) -> Round {
-        let mut round = Round::default();
-        let asked = filter::common(filters);
+    pub(crate) fn round(&mut self, wanted: &[Wanted], brake: &Brake) -> Round {
+        let shares = wanted.iter().map(|_| Share::default()).collect();
+        let mut round = Round { shares, ..Round::default() };
+        let asked = filter::common(&wanted.iter().map(|wanted| &wanted.filter).collect::<Vec<_>>());
         // Looked for when the first thing needs it, when all containers were tried.
         let mut users = None;
         for kind in Kind::ALL {
@@ -54,87 +126,137 @@ impl Tally {
                 round.seen = true;
                 break;
             }
-            let mut matching = Vec::new();
-            let is_meant = |item: &Item| filters.iter().any(|filter| filter.matches(&item.labels));
-            let listed = engine.list(kind, &asked, |item| {
-                if is_meant(&item) && !item.is_protected() && !engine.is_own(&item) {
-                    matching.push(item);
+            let (mut matching, mut there) = (Vec::new(), BTreeSet::new());
+            let listed = self.engine.list(kind, &asked, |item| {
+                let of = meant_by(wanted, &item);
+                if of.is_empty() || item.is_protected() || self.engine.is_own(&item) {
+                    return;
+                }
+                there.insert(item.id.clone());
+                if !self.living.name(&item.labels) {
+                    matching.push(Found { item, of });
                 }
             });
             if let Err(problem) = listed {
                 round.waits |= matches!(problem, Problem::Unanswered(_));
-                round.left.push(format!("{kind}s that could not be listed: {problem}"));
+                let why = format!("{kind}s that could not be listed: {problem}");
+                round.unlisted.push(why.clone());
+                round.left.push(why);
                 continue;
             }
-            self.count_late_answers(kind, &matching, &mut round);
+            self.gone.retain(|(of, id)| *of != kind || there.contains(id));
+            self.count_late_answers(kind, wanted, &there, &mut round);
             round.seen |= !matching.is_empty();
             if !matching.is_empty() && matches!(kind, Kind::Network | Kind::Image) {
-                users.get_or_insert_with(|| Users::look(engine, filters));
+                users.get_or_insert_with(|| {
+                    let goes = |container: &Item| {
+                        !meant_by(wanted, container).is_empty() && !self.living.name(&container.labels)
+                    };
+                    Users::look(&self.engine, goes)
+                });
             }
             // What kept the engine waiting the last time must not hold up the others.
-            matching.sort_by_key(|item| self.unanswered.contains(&(kind, item.id.clone())));
-            let work = |item: &Item| match keep(engine, kind, item, users.as_ref()) {
-                Some(problem) => Removal::Failed(problem),
-                None => engine.remove(kind, item),
+            matching.sort_by_key(|found| self.unanswered.contains_key(&(kind, found.item.id.clone())));
+            let work = |found: &Found| {
+                let removal = match keep(&self.engine, kind, &found.item, users.as_ref()) {
+                    Some(problem) => Removal::Failed(problem),
+                    None => self.engine.remove(kind, &found.item, &self.living),
+                };
+                if removal == Removal::Removed && !self.gone.contains(&(kind, found.item.id.clone())) {
+                    self.tell(kind, found, wanted);
+                }
+                removal
             };
-            for (id, removal) in each(matching, brake, work) {
-                self.note(kind, id, removal, &mut round);
+            for (found, removal) in each(matching, brake, work) {
+                self.note(kind, found, removal, &mut round);
             }
         }
         round
     }
 
-    /// What was asked for without an answer, and is not there any more, has gone.
-    fn count_late_answers(&mut self, kind: Kind, matching: &[Item], round: &mut Round) {
-        let there: BTreeSet<_> = matching.iter().map(|item| item.id.as_str()).collect();
+    /// What was asked for without an answer, and is not there any more, has gone. Of what was not listed nothing is known.
+    fn count_late_answers(
+        &mut self,
+        kind: Kind,
+        wanted: &[Wanted],
+        there: &BTreeSet<String>,
+        round: &mut Round,
+    ) {
+        let is_gone = |(of, id): &(Kind, String), item: &Item| {
+            *of == kind && !there.contains(id) && !meant_by(wanted, item).is_empty()
+        };
         let gone: Vec<_> = self
             .unanswered
             .iter()
-            .filter(|(of, id)| *of == kind && !there.contains(id.as_str()))
-            .cloned()
+            .filter(|(key, item)| is_gone(key, item))
+            .map(|(key, _)| key.clone())
             .collect();
-        for (_, id) in gone {
-            self.note(kind, id, Removal::Removed, round);
+        for key in gone {
+            let Some(item) = self.unanswered.remove(&key) else { continue };
+            let found = Found { of: meant_by(wanted, &item), item };
+            self.tell(kind, &found, wanted);
+            self.note(kind, found, Removal::Removed, round);
+            // It was missed in the list.
+            self.gone.remove(&key);
         }
     }
 
-    fn note(&mut self, kind: Kind, id: String, removal: Removal, round: &mut Round) {
+    fn tell(&self, kind: Kind, found: &Found, wanted: &[Wanted]) {
+        log::line(format_args!("{kind}={} removed", found.item.id));
+        let why = found.of.first().map_or(Why::SessionEnded, |first| wanted[*first].why);
+        self.reports.tell(kind, &found.item, why);
+    }
+
+    fn note(&mut self, kind: Kind, found: Found, removal: Removal, round: &mut Round) {
+        if removal == Removal::Kept {
+            return;
+        }
+        let Found { item, of } = found;
+        let key = (kind, item.id.clone());
+        let left = |round: &mut Round, why: String| {
+            for at in &of {
+                round.shares[*at].left.push(why.clone());
+            }
+            round.left.push(why);
+        };
         if removal != Removal::UnderWay {
-            self.unanswered.remove(&(kind, id.clone()));
+            self.unanswered.remove(&key);
+        }
+        for at in &of {
+            round.shares[*at].seen = true;
         }
         match removal {
+            Removal::Kept => {}
             Removal::Removed => {
-                log::line(format_args!("{kind}={id} removed"));
-                if self.removed.entry(kind).or_default().insert(id.clone()) {
+                if self.gone.insert(key) {
                     round.advanced = true;
+                    self.counts.count(kind);
+                    for at in &of {
+                        round.shares[*at].removed.count(kind);
+                    }
                 } else {
-                    round.left.push(format!("{kind} {id}: it was removed before, and is there again"));
+                    left(round, format!("{kind} {}: it was removed before, and is there again", item.id));
                 }
             }
             Removal::UnderWay => {
                 round.waits = true;
-                round.left.push(format!("{kind} {id}: its removal is under way"));
+                left(round, format!("{kind} {}: its removal is under way", item.id));
             }
             Removal::Failed(problem) => {
-                log::line(format_args!("{kind}={id} not removed: {problem}"));
-                round.left.push(format!("{kind} {id}: {problem}"));
+                log::line(format_args!("{kind}={} not removed: {problem}", item.id));
+                left(round, format!("{kind} {}: {problem}", item.id));
                 if matches!(problem, Problem::Unanswered(_)) {
                     round.waits = true;
-                    self.unanswered.insert((kind, id));
+                    self.unanswered.insert(key, item);
                 }
             }
         }
     }
 }
 
-impl Display for Tally {
-    fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        for (at, kind) in Kind::ALL.into_iter().enumerate() {
-            let count = self.removed.get(&kind).map_or(0, BTreeSet::len);
-            write!(formatter, "{}{kind}s={count}", if at == 0 { "" } else { " " })?;
-        }
-        Ok(())
-    }
+fn meant_by(wanted: &[Wanted], item: &Item) -> Vec<usize> {
+    let means = |(at, wanted): (usize, &Wanted)| wanted.filter.matches(&item.labels).then_some(at);
+    wanted.iter().enumerate().filter_map(means).collect()
 }
 
 /// Why it is not to be removed. `users` are there for the kinds that have any.
@@ -156,7 +278,7 @@ fn keep(engine: &Docker, kind: Kind, item: &Item, users: Option<&Result<Users, P
 }
 
 /// Does the work on each, several at once, and no more when the brake is pulled.
-fn each(items: Vec<Item>, brake: &Brake, work: impl Fn(&Item) -> Removal + Sync) -> Vec<(String, Removal)> {
+fn each(items: Vec<Found>, brake: &Brake, work: impl Fn(&Found) -> Removal + Sync) -> Vec<(Found, Removal)> {
     let workers = WORKERS.min(items.len());
     let queue = Mutex::new(items.into_iter());
     let (sender, results) = mpsc::channel();
@@ -164,10 +286,10 @@ fn each(items: Vec<Item>, brake: &Brake, work: impl Fn(&Item) -> Removal + Sync)
         while !brake.is_pulled(Stop::Now) {
             // Taken in a statement of its own, so that the lock is not held while removing.
             let next = queue.lock().ok().and_then(|mut queue| queue.next());
-            let Some(item) = next else { return };
-            let removal = work(&item);
+            let Some(found) = next else { return };
+            let removal = work(&found);
             // The receiver outlives the scope.
-            let _ = sender.send((item.id, removal));
+            let _ = sender.send((found, removal));
         }
     };
     thread::scope(|scope| {

@@ -3,7 +3,10 @@
 //! One thread waits for all of them with poll(2), and it alone decides: when to begin to remove, whether somebody who
 //! comes meanwhile is let in, and when it is over. So no filter can be acknowledged after the decision, without a lock
 //! that somebody could forget. A thread per client was rejected: 256 test processes are usual, and the container's
-//! process limit is small. What removes is told what to do (`prune`), and while it is at it nobody is answered.
+//! process limit is small. What removes is told what to do (`prune`), and while it is at the session nobody is answered.
+//!
+//! What an ended scope had is removed beside serving, a round at a time, since others begin and end meanwhile (`scopes`). That
+//! is nothing to the session: it counts no generation, and ends with the session's own removal, which has the rest.
 //!
 //! ```text
 //! serving   the last client has been gone for the reconnection timeout ──▶ pruning
@@ -26,8 +29,10 @@ use crate::client::{Client, MOMENT};
 use crate::door::Door;
 use crate::log;
 use crate::platform;
-use crate::prune::{Brake, End, Pruner, Stop};
+use crate::prune::{Brake, End, Outcome, Passed, Pruner, Stop};
 use crate::register::Register;
+use crate::report::Why;
+use crate::round::Wanted;
 use crate::settings::Settings;
 
 /// For all unfinished lines together: a few hundred slow clients must not use the memory up.
@@ -36,9 +41,6 @@ const ALL_UNFINISHED: usize = 4 << 20;
 /// a client that was in time at the door: one look to let it in and one to read its line. Not until nobody
 /// says anything, for somebody who only ever talks must not keep the reaper.
 const LAST_LOOKS: u32 = 2;
-/// How many of the intervals between retries an engine may go on with what it was asked by somebody who is gone:
-/// with the usual second, three times what was seen of an engine that a thousand killed tests kept busy.
-const SETTLED: u32 = 4;
 /// How many connection timeouts somebody who only holds a connection may keep the session, after the last who
 /// registered something has gone: an hour as it is usually set.
 const SILENCE: u32 = 60;
@@ -63,6 +65,8 @@ pub(crate) struct Server<'a> {
     looks: u32,
     /// A deadline that was found over, and when: whoever was let in by the last looks has a moment from then on.
     seen_due: Option<(Instant, Instant)>,
+    /// While a round for ended scopes is under way.
+    sweep: Option<Arc<Brake>>,
 }
 
 enum Phase {
@@ -119,6 +123,7 @@ impl<'a> Server<'a> {
             registered_at: now,
             looks: 0,
             seen_due: None,
+            sweep: None,
         }
     }
 
@@ -132,10 +137,10 @@ impl<'a> Server<'a> {
             {
                 self.seen_due = Some((due, now));
             }
-            let is_removing = matches!(self.phase, Phase::Pruning { .. });
-            let is_due = !is_removing && self.due_at().is_some_and(|at| at <= now);
+            self.judge_scopes(now);
+            let is_due = !self.is_removing() && self.due_at().is_some_and(|at| at <= now);
             if is_due && self.looks == LAST_LOOKS {
-                if self.register.filters().is_empty() {
+                if !self.register.has_anything() {
                     log::line(format_args!("clients={} nothing to remove", self.clients.len()));
                     return Ok(true);
                 }
@@ -143,12 +148,13 @@ impl<'a> Server<'a> {
             } else {
                 self.looks = if is_due { self.looks + 1 } else { 0 };
             }
+            self.sweep_scopes(now);
             let ready = self.wait(now)?;
             let (was_held, had) = (self.is_held(), self.register.acknowledged());
             self.read(&ready);
             self.accept(&ready);
             if ready.contains(&Watched::Bell)
-                && let Some(is_all_gone) = self.end_pass()?
+                && let Some(is_all_gone) = self.take_outcome()?
             {
                 return Ok(is_all_gone);
             }
@@ -177,16 +183,46 @@ impl<'a> Server<'a> {
             watched.push(Watched::Signal);
             fds.push(self.signals.as_fd());
         }
-        if let Phase::Pruning { .. } = self.phase {
-            watched.push(Watched::Bell);
-            fds.push(self.pruner.bell.as_fd());
-        }
-        let until = self.due_at().into_iter().chain(rests_until).min();
+        watched.push(Watched::Bell);
+        fds.push(self.pruner.bell.as_fd());
+        let until = self.due_at().into_iter().chain(self.scopes_due_at()).chain(rests_until).min();
         let ready = platform::readable(&fds, until.map(|until| until.saturating_duration_since(now)))?;
         Ok(watched.into_iter().zip(ready).filter(|(_, ready)| *ready).map(|(watched, _)| watched).collect())
     }
 
-    /// When something is to be done though nothing comes.
+    /// While what the session had is removed.
+    fn is_removing(&self) -> bool {
+        matches!(self.phase, Phase::Pruning { .. })
+    }
+
+    /// When something is to be done for scopes though nothing comes.
+    fn scopes_due_at(&self) -> Option<Instant> {
+        let Phase::Serving(_) = self.phase else { return None };
+        let scopes = &self.register.scopes;
+        let look_at = if self.sweep.is_none() { scopes.look_at() } else { None };
+        scopes.grace_ends_at().into_iter().chain(look_at).min()
+    }
+
+    /// Ends the scopes to which nobody has come back.
+    fn judge_scopes(&mut self, now: Instant) {
+        let Phase::Serving(_) = self.phase else { return };
+        let returned_at = self.clients.iter().map(Client::returned_at).max();
+        for filter in self.register.scopes.judge(now, returned_at) {
+            log::line(format_args!("scope={} lost: nobody came back to it", filter.to_json()));
+        }
+    }
+
+    /// Begins a round for ended scopes, where one is due and none is under way. Who serves goes on meanwhile.
+    fn sweep_scopes(&mut self, now: Instant) {
+        let Phase::Serving(_) = self.phase else { return };
+        if self.sweep.is_none()
+            && let Some(wanted) = self.register.scopes.due(now)
+        {
+            self.sweep = Some(self.pruner.sweep(wanted));
+        }
+    }
+
+    /// When something is to be done for the session though nothing comes.
     fn due_at(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Pruning { hurry_at, .. } => *hurry_at,
@@ -211,7 +247,7 @@ impl<'a> Server<'a> {
     }
 
     fn read(&mut self, ready: &[Watched]) {
-        let is_open = !matches!(self.phase, Phase::Pruning { .. });
+        let is_open = !self.is_removing();
         let mut readable = vec![false; self.clients.len()];
         for watched in ready {
             if let Watched::Client(at) = watched {
@@ -227,14 +263,14 @@ impl<'a> Server<'a> {
             let fits = client.unfinished.len() <= room;
             room = room.saturating_sub(client.unfinished.len());
             if !(stays && fits) {
-                client.log_end(settings.verbose);
+                client.leave(register, settings.verbose);
             }
             stays && fits
         });
     }
 
     fn accept(&mut self, ready: &[Watched]) {
-        let came_late = !self.register.filters().is_empty();
+        let came_late = self.register.acknowledged() > 0;
         for watched in ready {
             match watched {
                 Watched::Listener(at) => self.door.accept(*at, &mut self.clients, came_late),
@@ -313,26 +349,49 @@ impl<'a> Server<'a> {
     }
 
     fn prune(&mut self, now: Instant) {
-        let (clients, filters) = (self.clients.len(), self.register.filters());
-        log::line(format_args!("clients={clients} filters={} no client, pruning", filters.len()));
+        let (clients, filters) = (self.clients.len(), self.register.filters().len());
+        // What ended scopes had is the session's to remove now, and its pass comes when their round is over.
+        if let Some(brake) = &self.sweep {
+            brake.pull(Stop::Now);
+        }
+        // First those of scopes, which say more of why.
+        let mut wanted = self.register.scopes.end_all(now);
+        log::line(format_args!(
+            "clients={clients} filters={filters} scopes={} no client, pruning",
+            wanted.len()
+        ));
+        let plain = self.register.filters().iter().cloned();
+        wanted.extend(plain.map(|filter| Wanted { filter, why: Why::SessionEnded }));
         let (until, quiet_since) = (now + self.settings.shutdown_timeout, self.alone_since);
         let ending = Ending { until, looked_at: now, quiet_since, was_empty: false };
         let ending = self.ending.get_or_insert(ending);
         ending.looked_at = now;
-        let brake = self.pruner.begin(filters, ending.until);
+        let brake = self.pruner.begin(wanted, ending.until);
         self.phase = Phase::Pruning { brake, hurry_at: None };
         self.looks = 0;
     }
 
-    /// What follows from what a pass came to; at the end, whether all is gone.
-    fn end_pass(&mut self) -> io::Result<Option<bool>> {
-        let passed = self.pruner.passed()?;
+    /// What follows from what was removed; at the end, whether all is gone.
+    fn take_outcome(&mut self) -> io::Result<Option<bool>> {
+        match self.pruner.outcome()? {
+            Outcome::Session(passed) => Ok(self.end_pass(passed)),
+            Outcome::Scopes(swept) => {
+                self.sweep = None;
+                for told in self.register.scopes.take(swept, Instant::now()) {
+                    log::line(format_args!("{told}"));
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    fn end_pass(&mut self, passed: Passed) -> Option<bool> {
         let now = Instant::now();
         // Whoever is let in from now on will not find what was there.
         self.register.generation += u32::from(passed.has_seen);
         let is_wanted = self.clients.iter().any(|client| client.waits);
         // There is one while something is removed.
-        let Some(ending) = &mut self.ending else { return Ok(Some(true)) };
+        let Some(ending) = &mut self.ending else { return Some(true) };
         if ending.was_empty && passed.has_seen {
             // The engine is late, and may have more to do.
             ending.quiet_since = ending.looked_at;
@@ -344,8 +403,8 @@ impl<'a> Server<'a> {
             }
             End::NothingMatches => {
                 ending.was_empty = true;
-                let settled = self.settings.changes_retry_interval * SETTLED;
-                let rest = settled.saturating_sub(ending.quiet_since.elapsed());
+                let rest = self.settings.settled();
+                let rest = rest.saturating_sub(ending.quiet_since.elapsed());
                 let rest = rest.min(ending.until.saturating_duration_since(now));
                 if !rest.is_zero() {
                     log::line(format_args!("nothing matches, looking once more in {} ms", rest.as_millis()));
@@ -367,11 +426,11 @@ impl<'a> Server<'a> {
             clients.retain_mut(|client| {
                 let stays = !client.waits || client.lines(register, true);
                 if !stays {
-                    client.log_end(settings.verbose);
+                    client.leave(register, settings.verbose);
                 }
                 stays
             });
         }
-        Ok(over)
+        over
     }
 }

@@ -6,6 +6,10 @@ use std::time::Duration;
 use crate::duration;
 use crate::hello;
 
+/// How many of the intervals between retries an engine may go on with what it was asked by somebody who is gone:
+/// with the usual second, three times what was seen of an engine that a thousand killed tests kept busy.
+const SETTLED: u32 = 4;
+
 pub(crate) struct Settings {
     pub(crate) port: u16,
     pub(crate) connection_timeout: Duration,
@@ -67,6 +71,11 @@ impl Settings {
             docker_host: value("DOCKER_HOST", "unix:///var/run/docker.sock"),
             secret,
         })
+    }
+
+    /// How long after somebody has gone the engine has nothing to do for him any more.
+    pub(crate) fn settled(&self) -> Duration {
+        self.changes_retry_interval * SETTLED
     }
 }
 

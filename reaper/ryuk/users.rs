@@ -1,4 +1,5 @@
-//! Who uses what is to be removed: a network or an image that somebody else's container needs stays.
+//! Who uses what is to be removed: a network or an image that somebody else's container needs stays. Where a scope has ended,
+//! that is every container which is not of an ended scope, those of the session too: what they are on goes with them.
 //!
 //! Asked of the engine's whole list of containers, before anything of these kinds is removed. Docker refuses to remove
 //! a network with a running container on it, and Podman takes it from under the container; both remove one that a
@@ -10,7 +11,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::docker::{Docker, Problem};
-use crate::filter::Filter;
 use crate::kind::Kind;
 use crate::listing::{Item, bare};
 
@@ -25,11 +25,11 @@ pub(crate) struct Users {
 }
 
 impl Users {
-    pub(crate) fn look(engine: &Docker, filters: &[Filter]) -> Result<Self, Problem> {
+    /// `is_ours` tells of a container whether it is to go itself.
+    pub(crate) fn look(engine: &Docker, is_ours: impl Fn(&Item) -> bool) -> Result<Self, Problem> {
         let mut users = Self::default();
         engine.list(Kind::Container, "{}", |container| {
-            let is_ours =
-                engine.is_own(&container) || filters.iter().any(|filter| filter.matches(&container.labels));
+            let is_ours = engine.is_own(&container) || is_ours(&container);
             users.take(container, is_ours);
         })?;
         Ok(users)
@@ -62,7 +62,7 @@ impl Users {
 }
 
 fn used_by(container: &str) -> String {
-    format!("it is used by container {container}, which is not of this session")
+    format!("it is used by container {container}, which is not to be removed")
 }
 
 #[cfg(test)]
