@@ -26,6 +26,11 @@ fn of_test(session: &str, test: &str) -> Vec<String> {
 }
 
 #[track_caller]
+fn until_made(run: &Run, test: &str) {
+    drop(run.until_recorded(test));
+}
+
+#[track_caller]
 fn until_test_left(session: &str, test: &str, count: usize) {
     until(&format!("of the test {test} is left: {count}"), WITHIN, || {
         let left = of_test(session, test);
@@ -67,10 +72,10 @@ fn what_a_scoped_test_made_goes_with_it_while_the_run_goes_on() {
         "scoped_shares",
         "scoped_stays",
     ] {
-        run.until_recorded(test.rsplit(':').next().unwrap());
+        until_made(&run, test.rsplit(':').next().unwrap());
         until_test_left(&beside.session, test, 0);
     }
-    run.until_recorded("shared_by_scoped");
+    until_made(&run, "shared_by_scoped");
     // The reaper, what the one beside has made, what is shared, and the network that is.
     let left = engine::resources(&beside.session);
     assert_eq!(left.len(), 1 + 4 + 4 + 1, "{left:#?}");
@@ -91,15 +96,15 @@ fn threads_of_one_process_have_a_scope_each() {
     tests.args(["scoped_", "--include-ignored", "--skip", "scoped_names", "--skip", "scoped_reaps"]);
     tests.args(["--test-threads", "12"]).env("TESTCONTAINERS_SESSION_ID", &scene.session);
     let mut process = spawn(tests.env("RYUK_RECONNECTION_TIMEOUT", "1s"));
-    scene.run.until_recorded("scoped_stays");
+    until_made(&scene.run, "scoped_stays");
     for test in ["scoped_ends", "scoped_panics", "scoped_returns_an_error", "scoped_asks_a_helper"] {
-        scene.run.until_recorded(test);
+        until_made(&scene.run, test);
         until_test_left(&scene.session, test, 0);
     }
     assert_eq!(of_test(&scene.session, "scoped_stays").len(), 4, "it runs still");
     tell(&scene.run, "scoped-goes-on");
     assert!(!process.wait().unwrap().success(), "two fail on purpose");
-    scene.run.until_recorded("scoped_went_on");
+    until_made(&scene.run, "scoped_went_on");
     scene.end();
 }
 
@@ -141,7 +146,7 @@ fn the_settings_give_every_test_a_scope_but_those_that_say_otherwise() {
     let runner = spawn(command.env("REAPER_SCOPE", "test"));
     let beside = run.until_recorded("beside_whatever_the_settings_say");
     for test in ["by_settings", "by_settings_in_a_helper"] {
-        run.until_recorded(test);
+        until_made(&run, test);
         until_test_left(&beside.session, test, 0);
     }
     let left = engine::resources(&beside.session);
@@ -182,7 +187,7 @@ fn what_another_tool_made_goes_with_the_last_test_that_named_it() {
     assert_eq!(is_there(), [format!("volume {project}")]);
     std::fs::write(of_second.join("scoped-goes-on"), "").unwrap();
     let beside = Process::start(&mut alone(&scene, "beside"));
-    scene.run.until_recorded("beside");
+    until_made(&scene.run, "beside");
     second.succeed();
     until("it is gone with the second", WITHIN, || {
         if is_there().is_empty() { Ok(()) } else { Err(format!("{:?}", is_there())) }
@@ -196,9 +201,9 @@ fn what_another_tool_made_goes_with_the_last_test_that_named_it() {
 fn a_scoped_guard_reaps_its_own_now_and_nothing_else() {
     let scene = Scene::new("scoped-reaps");
     let beside = Process::start(&mut alone(&scene, "beside"));
-    scene.run.until_recorded("beside");
+    until_made(&scene.run, "beside");
     let reaps = Process::start(&mut alone(&scene, "scoped_reaps"));
-    scene.run.until_recorded("scoped_reaped");
+    until_made(&scene.run, "scoped_reaped");
     let left = engine::resources(&scene.session);
     assert_eq!(left.len(), 1 + 4, "{left:#?}");
     tell(&scene.run, "scoped-goes-on");

@@ -19,6 +19,7 @@ mod own_container;
 mod podman;
 mod reaper_container;
 mod removal;
+mod scopes;
 mod sessions;
 mod slow_clients;
 mod stopped;

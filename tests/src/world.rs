@@ -3,6 +3,7 @@
 //! The engine's own address pools hold some thirty networks, and are left to the tests that run beside:
 //! every network made here brings its subnet.
 
+use std::io::Read as _;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
@@ -136,6 +137,31 @@ pub fn commit(engine: &Engine, container: &str, name: &str, labels: &Value) -> S
     // As lists have it, too: Podman answers a commit without the kind of hash.
     let image = engine.inspect(&format!("/images/{committed}/json")).expect("the image that was made");
     image["Id"].as_str().expect("an id").to_owned()
+}
+
+/// What runs in a container as an image of another name, without any label: so a reaper is like an official one, of which
+/// nobody knows what it understands. Gone when the second is dropped.
+///
+/// # Panics
+///
+/// When the engine refuses it.
+#[must_use]
+pub fn without_labels(engine: &Engine, container: &str, name: &str) -> (String, Leftovers) {
+    let exported = engine.ask(&format!("/containers/{container}/export"));
+    let mut archive = Vec::new();
+    let stream = exported.and_then(|answer| answer.stream(false));
+    stream.expect("an archive").read_to_end(&mut archive).expect("all of the archive");
+    let described = engine.inspect(&format!("/containers/{container}/json")).expect("the container");
+    let entry = &described["Config"]["Entrypoint"];
+    let changes = [format!("ENTRYPOINT {entry}"), "EXPOSE 8080".to_owned()];
+    let changes =
+        changes.map(|change| format!("&changes={}", reaper_tests_engine::encoded(&change))).concat();
+    let path = format!("/images/create?fromSrc=-&repo={name}&tag=1{changes}");
+    let (status, answer) = engine.send("POST", &path, &archive);
+    assert_eq!(status, 200, "{answer}");
+    let reference = format!("{name}:1");
+    let leftovers = Leftovers::new(engine, [format!("/images/{reference}")]);
+    (reference, leftovers)
 }
 
 /// What a test has to remove itself, since the reaper is not to; by API path, removed when dropped.

@@ -1,0 +1,168 @@
+//! Something happens to the reaper, or to the way to it, while a test has a scope of its own: nothing of it goes before its
+//! time, and all of it goes with the test.
+
+use std::process::Command;
+use std::time::Duration;
+
+use reaper_tests::process::{Process, with_arguments};
+use reaper_tests::scene::{Scene, WITHIN, act};
+use reaper_tests::suite::{Record, signal};
+use reaper_tests::world::without_labels;
+use reaper_tests::{engine, until, until_later};
+
+/// Longer than a connection may be away.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// A test with a scope that has made everything, and one beside it whose things stay as long as it runs.
+struct Scoped {
+    scene: Scene,
+    beside: Process,
+    beside_made: Record,
+    test: Process,
+    made: Record,
+}
+
+fn command(scene: &Scene, test: &str, settings: &[(&str, &str)]) -> Command {
+    let mut command = scene.run.binary("scopes");
+    command.args(["--exact", test, "--include-ignored", "--nocapture"]);
+    command.env("TESTCONTAINERS_SESSION_ID", &scene.session).env("RYUK_RECONNECTION_TIMEOUT", "1s");
+    command.envs(settings.iter().copied());
+    command
+}
+
+impl Scoped {
+    fn start(name: &str) -> Self {
+        Self::in_scene(Scene::new(name), &[])
+    }
+
+    fn in_scene(scene: Scene, settings: &[(&str, &str)]) -> Self {
+        let beside = Process::start(&mut command(&scene, "beside", settings));
+        let beside_made = scene.run.until_recorded("beside");
+        let test = Process::start(&mut command(&scene, "scoped_stays", settings));
+        let made = scene.run.until_recorded("scoped_stays");
+        Self { scene, beside, beside_made, test, made }
+    }
+
+    fn is_there(&self, record: &Record) -> bool {
+        engine::resources(&self.scene.session).contains(&format!("container {}", record.container))
+    }
+
+    fn until_scope_is_gone(&self) {
+        until("of the session is left what the one beside has made", WITHIN, || {
+            let left = engine::resources(&self.scene.session);
+            if left.len() == 5 { Ok(()) } else { Err(format!("{left:?}")) }
+        });
+        assert!(self.is_there(&self.beside_made), "{:?}", engine::resources(&self.scene.session));
+    }
+
+    /// The test has noticed nothing, and all that it made goes with it.
+    #[track_caller]
+    fn end(mut self) {
+        assert!(self.is_there(&self.made), "{:?}", engine::resources(&self.scene.session));
+        std::fs::write(self.scene.run.file("scoped-goes-on"), "").unwrap();
+        let test = std::mem::replace(&mut self.test, Process::start(&mut Command::new("true")));
+        let said = test.succeed();
+        assert!(!said.contains("was away from its reaper"), "{said}");
+        drop(self.scene.run.until_recorded("scoped_went_on"));
+        self.until_scope_is_gone();
+        self.over();
+    }
+
+    fn over(self) {
+        std::fs::write(self.scene.run.file("go-on"), "").unwrap();
+        self.beside.succeed();
+        self.scene.end();
+    }
+
+    /// Ends all connections by the loopback address, which go through a process of the engine's.
+    fn break_connections(&self) {
+        let address = self.scene.reaper().unwrap()["NetworkSettings"].clone();
+        let port = address["Ports"]["8080/tcp"][0]["HostPort"].as_str().unwrap().to_owned();
+        let own = address["IPAddress"].as_str().unwrap();
+        let proxies = with_arguments(&["-container-ip", own, "-host-port", &port]);
+        assert_eq!(proxies.len(), 1, "the engine's process for port {port}: {proxies:?}");
+        signal("KILL", &proxies[0]);
+    }
+}
+
+#[test]
+fn a_scope_outlives_the_reaper_that_was_told_of_it() {
+    let scoped = Scoped::start("scope-killed");
+    act("POST", &scoped.made.reaper, "/kill");
+    scoped.scene.until_acknowledged(|id, _| id != scoped.made.reaper);
+    scoped.end();
+}
+
+#[test]
+fn a_scope_whose_connection_is_lost_and_had_again_loses_nothing() {
+    let scoped = Scoped::start("scope-healed");
+    let registered = engine::log(&scoped.made.reaper).matches("registered").count();
+    scoped.break_connections();
+    scoped.scene.until_acknowledged(|_, count| count > registered + 1);
+    // Whatever was to be removed for it would be by now.
+    until_later(GRACE);
+    scoped.end();
+}
+
+/// A machine that sleeps, or a debugger: the connection ends while the test cannot come back.
+#[test]
+fn a_test_that_comes_back_too_late_is_told_that_its_things_are_gone() {
+    let mut scoped = Scoped::start("scope-late");
+    let id = scoped.test.id().to_string();
+    signal("STOP", &id);
+    scoped.break_connections();
+    scoped.until_scope_is_gone();
+    signal("CONT", &id);
+    std::fs::write(scoped.scene.run.file("scoped-goes-on"), "").unwrap();
+    let test = std::mem::replace(&mut scoped.test, Process::start(&mut Command::new("true")));
+    let said = test.succeed();
+    assert!(said.contains("was away from its reaper for longer than that waits"), "{said}");
+    // What it made then is the session's.
+    let later = scoped.scene.run.until_recorded("scoped_went_on");
+    assert!(scoped.is_there(&later));
+    scoped.over();
+}
+
+#[test]
+fn a_test_does_not_wait_for_a_reaper_that_is_paused_and_its_things_go_when_that_goes_on() {
+    let mut scoped = Scoped::start("scope-paused");
+    act("POST", &scoped.made.reaper, "/pause");
+    std::fs::write(scoped.scene.run.file("scoped-goes-on"), "").unwrap();
+    let test = std::mem::replace(&mut scoped.test, Process::start(&mut Command::new("true")));
+    test.succeed();
+    assert!(scoped.is_there(&scoped.made));
+    act("POST", &scoped.made.reaper, "/unpause");
+    scoped.until_scope_is_gone();
+    scoped.over();
+}
+
+/// An official image has no word for it: the test removes what it made, and one that is killed leaves it to the session.
+#[test]
+fn without_a_word_for_it_the_test_removes_its_things_and_says_so() {
+    let scene = Scene::new("scope-official");
+    let embedded = scene.attach().reaper;
+    let (image, _leftovers) = without_labels(&engine::Engine::system(), &embedded, &scene.session);
+    engine::until_gone(&scene.session, WITHIN);
+    let settings = [("TESTCONTAINERS_RYUK_CONTAINER_IMAGE", image.as_str())];
+    let mut scoped = Scoped::in_scene(scene, &settings);
+    assert_ne!(scoped.made.reaper, embedded);
+    std::fs::write(scoped.scene.run.file("scoped-goes-on"), "").unwrap();
+    let test = std::mem::replace(&mut scoped.test, Process::start(&mut Command::new("true")));
+    let said = test.succeed();
+    assert_eq!(said.matches("knows no scopes").count(), 1, "{said}");
+    // It has waited for that.
+    let left = engine::resources(&scoped.scene.session);
+    assert_eq!(left.len(), 5, "{left:?}");
+    std::fs::remove_file(scoped.scene.run.file("scoped-goes-on")).unwrap();
+    let log = scoped.scene.run.file("of-killed");
+    let mut killed = command(&scoped.scene, "scoped_stays", &settings);
+    let killed = Process::start(killed.env("SUITE_LOG", &log));
+    until("it has made everything", WITHIN, || {
+        let left = engine::resources(&scoped.scene.session);
+        if left.len() == 9 && log.exists() { Ok(()) } else { Err(format!("{left:?}")) }
+    });
+    killed.kill();
+    until_later(GRACE);
+    assert_eq!(engine::resources(&scoped.scene.session).len(), 9, "it goes with the session");
+    scoped.over();
+}
