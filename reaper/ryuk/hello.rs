@@ -276,6 +276,7 @@ mod tests {
         {
             assert_eq!(scope_in(other), None);
         }
+        assert_eq!((VERSION, SCOPES), (2, 2));
         assert!(is_word(b"%report") && is_about_report(b"%report") && ask_report() == "%report\n");
         assert!(!is_about_report(b"%report 1"));
         assert_eq!(removed("{}"), "REMOVED {}\n");

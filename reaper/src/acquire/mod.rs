@@ -34,7 +34,7 @@ mod way;
 mod wire;
 
 pub(crate) use self::earlier::{found_before, leave};
-pub(crate) use self::hello::{SCOPES, ScopeWord};
+pub(crate) use self::hello::{SCOPES, ScopeWord, read_removed as removed_in};
 #[cfg(feature = "cli")]
 pub(crate) use self::image::Image;
 pub(crate) use self::search::{Acquired, acquire};

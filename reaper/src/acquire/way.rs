@@ -20,6 +20,24 @@ pub(crate) struct Way {
 impl Way {
     /// Connects, and returns once the filter's line was acknowledged by this reaper and no other.
     pub(crate) fn register(&self, line: &str, within: Duration) -> io::Result<TcpStream> {
+        let stream = self.greeted(within)?;
+        wire::acknowledged(&wire::say_blocking(&stream, line)?)?;
+        Ok(stream)
+    }
+
+    /// Connects, and returns once this reaper tells over it what it removes.
+    #[cfg(unix)]
+    pub(crate) fn report(&self, within: Duration) -> io::Result<TcpStream> {
+        if self.expected.is_none() {
+            return Err(io::Error::new(io::ErrorKind::Unsupported, "the image has no word for it"));
+        }
+        let stream = self.greeted(within)?;
+        wire::acknowledged(&wire::say_blocking(&stream, &super::hello::ask_report())?)?;
+        Ok(stream)
+    }
+
+    /// A connection to this reaper and no other, where that can be told.
+    fn greeted(&self, within: Duration) -> io::Result<TcpStream> {
         let stream = TcpStream::connect_timeout(&self.address, within)?;
         stream.set_read_timeout(Some(within))?;
         if let Some(expected) = &self.expected {
@@ -31,7 +49,6 @@ impl Way {
                 )));
             }
         }
-        wire::acknowledged(&wire::say_blocking(&stream, line)?)?;
         Ok(stream)
     }
 

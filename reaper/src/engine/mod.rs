@@ -36,6 +36,7 @@ pub use self::kind::Kind;
 #[cfg(not(feature = "cli"))]
 pub(crate) use self::kind::Kind;
 pub(crate) use self::look_up::{has_network, published};
+pub(crate) use self::moment::moment;
 pub(crate) use self::percent::encode as percent_encode;
 pub(crate) use self::provider::{
     Concessions, Container, ContainerSpec, Engine, Ports, Published, Refusal, State,

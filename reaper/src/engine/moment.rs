@@ -5,7 +5,7 @@
 use std::time::{Duration, SystemTime};
 
 /// `2023-11-14T22:13:20.123456789+01:00`, or with `Z`; none for what looks otherwise or was before 1970.
-pub(super) fn moment(text: &str) -> Option<SystemTime> {
+pub(crate) fn moment(text: &str) -> Option<SystemTime> {
     let (date, rest) = text.split_once('T')?;
     let (time, rest) = rest.split_at_checked(8)?;
     let [year, month, day] = numbers(date, '-')?;

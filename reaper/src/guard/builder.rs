@@ -8,8 +8,9 @@ use super::reaper::{Reaper, unanswered};
 use super::scope::Asker;
 use super::{keeper, kept, slots, supervisor};
 use crate::error::Result;
+use crate::removal::Report;
 use crate::session;
-use crate::settings::{Config, Found, Run, Scope, usable};
+use crate::settings::{Config, Found, Run, Scope, as_absolute, usable};
 
 impl Reaper {
     /// Finds or creates the session's reaper and connects to it; blocks until it has acknowledged.
@@ -58,6 +59,7 @@ pub struct Builder {
     reconnection_timeout: Option<Duration>,
     acquire_timeout: Option<Duration>,
     scope: Option<Scope>,
+    report: Option<String>,
 }
 
 impl Builder {
@@ -82,6 +84,13 @@ impl Builder {
     /// A network that the reaper container joins besides its own (default: none).
     pub fn with_network(mut self, network: impl Into<String>) -> Self {
         self.network = Some(network.into());
+        self
+    }
+
+    /// Where what is removed is written down.
+    #[cfg(feature = "cli")]
+    pub(crate) fn with_report(mut self, path: Option<String>) -> Self {
+        self.report = path;
         self
     }
 
@@ -190,6 +199,13 @@ impl Builder {
         config.image = built("with_image", self.image).or(config.image);
         config.network = self.network.or(config.network);
         config.run = self.run.or(config.run);
+        let report = self.report.map(|path| as_absolute(Found::named("--report", "the command line", path)));
+        config.report = report.or(config.report);
+        if let Some(found) = &config.report
+            && let Err(error) = Report::at(&found.value).open()
+        {
+            return Err(found.refuse(format!("a file that can be written ({error})")));
+        }
         if let Some(timeout) = self.acquire_timeout {
             config.acquire_timeout = usable("with_acquire_timeout", timeout)?;
         }

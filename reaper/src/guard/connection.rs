@@ -9,6 +9,8 @@ use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+#[cfg(all(unix, feature = "cli"))]
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
@@ -22,7 +24,7 @@ use super::scopes::Scopes;
 use crate::acquire::{Acquired, SCOPES, Way, encode};
 use crate::engine::Endpoint;
 use crate::error::{Error, Result, panicked};
-use crate::removal::Reaped;
+use crate::removal::{Reaped, Why};
 use crate::session::{Filter, KEEP};
 
 /// For a last word to the reaper in the drop of the last guard.
@@ -41,6 +43,9 @@ pub(crate) struct Connection {
     pub(super) filters: SessionFilters,
     /// With `REAPER_KEEP=on-failure`: what is created over this connection, registered if all goes well.
     pub(super) passing: Option<Filter>,
+    /// Takes down what the reaper tells, where no keeper does; waited for by whoever has to know all of it.
+    #[cfg(all(unix, feature = "cli"))]
+    pub(super) reporting: Arc<Mutex<Vec<JoinHandle<()>>>>,
     /// Whether a guard of it has no scope of its own, so that what it creates hangs on all tests of this process.
     pub(super) has_shared: AtomicBool,
 }
@@ -103,7 +108,7 @@ pub(super) enum Request {
     /// One more filter.
     Also(Filter, Answer<()>),
     /// The removing of what matches these, or of everything that this process registered.
-    Reap(Option<Vec<Filter>>, Answer<Reaped>),
+    Reap { filters: Option<Vec<Filter>>, why: Why, answer: Answer<Reaped> },
     /// One more scope, for a reaper that knows what that is.
     BeginScope(Filter, Answer<()>),
     /// To say which scopes have ended.
@@ -146,8 +151,8 @@ impl Connection {
     }
 
     /// Has everything removed that matches these, or that this process registered.
-    pub(crate) fn reap(&self, filters: Option<Vec<Filter>>, answer: Answer<Reaped>) -> Result<()> {
-        self.ask(Request::Reap(filters, answer))
+    pub(crate) fn reap(&self, filters: Option<Vec<Filter>>, why: Why, answer: Answer<Reaped>) -> Result<()> {
+        self.ask(Request::Reap { filters, why, answer })
     }
 
     /// Whether the reaper knows what a scope is.
@@ -180,11 +185,18 @@ impl Connection {
     /// Removes what matches these and waits for it: nobody else will before the session's end.
     pub(super) fn remove_now(&self, filters: Vec<Filter>) {
         let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        let asked = self.reap(Some(filters), Box::new(move |outcome| drop(answer.send(outcome))));
+        let answer: Answer<Reaped> = Box::new(move |outcome| drop(answer.send(outcome)));
+        let asked = self.reap(Some(filters), Why::ScopeEnded, answer);
         let outcome = asked.and_then(|()| answered.recv().unwrap_or_else(|_| Err(self.ended())));
         if let Err(error) = outcome {
             tracing::warn!(error = error.report(), "what a test created goes with the session");
         }
+    }
+
+    /// The threads that take down what the reaper tells.
+    #[cfg(all(unix, feature = "cli"))]
+    pub(crate) fn take_reporting(&self) -> Vec<JoinHandle<()>> {
+        std::mem::take(&mut lock(&self.reporting))
     }
 
     /// Has the reaper asked how many others hold the session.

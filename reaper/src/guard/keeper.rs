@@ -56,8 +56,10 @@ mod unix {
     use std::process::Command;
     use std::time::Duration;
 
+    use super::super::reporting;
     use crate::acquire::Way;
     use crate::platform;
+    use crate::removal::Report;
     use crate::session::folder;
 
     /// In the environment of a keeper: what it has to hold and to watch, a line each.
@@ -82,28 +84,34 @@ mod unix {
         pub(crate) reaper: Way,
         /// How long the reaper has to wait once the runner has ended, where it can be told.
         pub(crate) wait: Option<String>,
+        /// Where what is removed is written down.
+        pub(crate) report: Option<Report>,
         /// The file whose lock it holds.
         pub(crate) lock: PathBuf,
     }
 
     impl Task {
         pub(crate) fn write(&self) -> OsString {
-            let Self { session, line, runner, started, reaper, wait, lock } = self;
+            let Self { session, line, runner, started, reaper, wait, report, lock } = self;
             let wait = wait.as_deref().unwrap_or_default();
             let mut text =
                 OsString::from(format!("{session}\n{line}\n{runner}\n{started}\n{reaper}\n{wait}\n"));
+            // No path of a setting has a line's end in it: settings are lines, too.
+            text.push(report.as_ref().map_or(Path::new(""), Report::path));
+            text.push("\n");
             text.push(lock);
             text
         }
 
         fn read(text: &OsStr) -> Option<Self> {
-            let mut lines = text.as_bytes().splitn(7, |byte| *byte == b'\n');
+            let mut lines = text.as_bytes().splitn(8, |byte| *byte == b'\n');
             let mut next = || String::from_utf8(lines.next()?.to_vec()).ok();
             let (session, line, runner) = (next()?, next()?, next()?.parse().ok()?);
             let (started, reaper) = (next()?, next()?.parse().ok()?);
             let wait = next().filter(|wait| !wait.is_empty());
+            let report = next().filter(|path| !path.is_empty()).map(Report::at);
             let lock = OsStr::from_bytes(lines.next()?).into();
-            Some(Self { session, line, runner, started, reaper, wait, lock })
+            Some(Self { session, line, runner, started, reaper, wait, report, lock })
         }
     }
 
@@ -150,6 +158,8 @@ mod unix {
         platform::detach(c"reaper-keeper");
         let stream = task.reaper.register(&format!("{}\n", task.line), ANSWERED_WITHIN)?;
         platform::keep_alive(&(&stream).into())?;
+        // Before a test goes on, so that nothing is missed. Without it the session is held all the same.
+        let reporting = task.report.clone().map(|report| reporting::follow(&task.reaper, report));
         ready()?;
         let has_ended = platform::until_either_ends(task.runner, &task.started, &stream);
         if !has_ended {
@@ -162,6 +172,11 @@ mod unix {
         // Where somebody is still there it stays, and a later session removes it. Where the reaper was lost while the runner
         // lives, the next one is told what is in it.
         let _ = task.lock.parent().map(|folder| folder::remove(folder, &task.session));
+        drop(stream);
+        if let Some(Ok(reporting)) = reporting {
+            // It ends with the reaper, which ends once it has removed what it can.
+            let _ = reporting.join();
+        }
         Ok(())
     }
 
@@ -193,7 +208,8 @@ mod unix {
 
         #[test]
         fn a_task_is_read_as_it_was_written() {
-            for wait in [None, Some("1s".to_owned())] {
+            for (wait, report) in [(None, None), (Some("1s".to_owned()), Some(Report::at("/a/report.jsonl")))]
+            {
                 let task = Task {
                     session: "s".into(),
                     line: "label=a=b".into(),
@@ -201,11 +217,12 @@ mod unix {
                     started: "Mon Jan 1 00:00:00 2024".into(),
                     reaper: "[::1]:80 5eed".parse().unwrap(),
                     wait,
+                    report,
                     lock: OsString::from_vec(b"/a\n\xff/b.keeper".to_vec()).into(),
                 };
                 assert_eq!(Task::read(&task.write()), Some(task));
             }
-            assert_eq!(Task::read(OsStr::new("s\nlabel=a=b\nseven\n1\n[::1]:80\n\n/b")), None);
+            assert_eq!(Task::read(OsStr::new("s\nlabel=a=b\nseven\n1\n[::1]:80\n\n\n/b")), None);
             assert_eq!(Task::read(OsStr::new("")), None);
         }
     }

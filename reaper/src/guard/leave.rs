@@ -15,6 +15,7 @@ use std::time::{Duration, SystemTime};
 use super::keeper::{HOLDS, KEEPER, STARTER, TASK, Task, at_load_address, remove_lock};
 use crate::acquire::{Plan, Way, encode};
 use crate::platform::{self, Process};
+use crate::removal::Report;
 use crate::session::{SessionId, folder};
 
 /// For a keeper to connect and say so.
@@ -37,6 +38,7 @@ pub(super) fn leave(plan: &Plan, runner: &Process, container: &str, reaper: Way)
         line: encode(&plan.filter()).trim_end().to_owned(),
         runner: runner.id,
         started: runner.started.clone(),
+        report: plan.config.report.as_ref().map(|found| Report::at(&found.value)),
         wait: plan.wait_after_run().filter(|_| reaper.takes_words()).map(str::to_owned),
         reaper,
         lock: path,

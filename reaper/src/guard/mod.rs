@@ -12,6 +12,8 @@ mod kept;
 mod leave;
 mod outcome;
 mod reaper;
+#[cfg(unix)]
+mod reporting;
 mod scope;
 mod scope_words;
 mod scopes;

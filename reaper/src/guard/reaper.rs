@@ -8,7 +8,7 @@ use super::scope::{self, Asker, Scope};
 use super::{keeper, slots};
 use crate::engine::{Endpoint, discover};
 use crate::error::Result;
-use crate::removal::Reaped;
+use crate::removal::{Reaped, Why};
 use crate::session::{self, Filter, Labels, Owner, SessionId, folder};
 use crate::settings::{self, Config, Keep};
 
@@ -51,6 +51,7 @@ impl Reaper {
     pub fn session_labels(&self) -> &Labels {
         self.labels.get_or_init(|| {
             let labels = Labels::new(&self.session, Owner::of(&self.session, &self.config));
+            let labels = labels.of_test(settings::running_test());
             match (self.config.keep, self.connection.as_deref().map(Connection::keep_mark)) {
                 (Keep::OnFailure, Some(Some(mark))) => labels.kept(mark.to_owned()),
                 (Keep::Always, Some(_)) => labels.kept("always".to_owned()),
@@ -131,10 +132,7 @@ impl Reaper {
     ///
     /// [`crate::Error::LeftBehind`] with what is still there after a minute, and why.
     pub fn reap_now(&self) -> Result<Reaped> {
-        let Some(connection) = &self.connection else { return Ok(Reaped::default()) };
-        let (sender, receiver) = mpsc::sync_channel(1);
-        self.reap_over(connection, move |outcome| drop(sender.send(outcome)))?;
-        receiver.recv().unwrap_or_else(|_| Err(unanswered()))
+        self.reap(Why::Asked)
     }
 
     /// The same as [`Reaper::reap_now`], to be awaited; under any async runtime.
@@ -145,7 +143,7 @@ impl Reaper {
     pub async fn reap_now_async(&self) -> Result<Reaped> {
         let Some(connection) = &self.connection else { return Ok(Reaped::default()) };
         let (sender, receiver) = tokio::sync::oneshot::channel();
-        self.reap_over(connection, move |outcome| drop(sender.send(outcome)))?;
+        self.reap_over(connection, Why::Asked, move |outcome| drop(sender.send(outcome)))?;
         receiver.await.unwrap_or_else(|_| Err(unanswered()))
     }
 
@@ -168,15 +166,44 @@ impl Reaper {
         self.connection.as_deref().map_or(Ok(()), Connection::end_run)
     }
 
+    /// The same at the end of the run.
+    #[cfg(feature = "cli")]
+    pub(crate) fn reap_at_end(&self) -> Result<Reaped> {
+        self.reap(Why::SessionEnded)
+    }
+
+    fn reap(&self, why: Why) -> Result<Reaped> {
+        let Some(connection) = &self.connection else { return Ok(Reaped::default()) };
+        let (sender, receiver) = mpsc::sync_channel(1);
+        self.reap_over(connection, why, move |outcome| drop(sender.send(outcome)))?;
+        receiver.recv().unwrap_or_else(|_| Err(unanswered()))
+    }
+
     fn reap_over(
         &self,
         connection: &Connection,
+        why: Why,
         answer: impl FnOnce(Result<Reaped>) + Send + 'static,
     ) -> Result<()> {
         match &self.scope {
-            Some(scope) => connection.reap(Some(scope.filters()), Box::new(answer)),
-            None => connection.reap(None, self.forget_then(answer)),
+            Some(scope) => connection.reap(Some(scope.filters()), why, Box::new(answer)),
+            None => connection.reap(None, why, self.forget_then(answer)),
         }
+    }
+
+    /// The file in which it is written down what is removed, if there is to be one.
+    #[cfg(feature = "cli")]
+    pub(crate) fn report(&self) -> Option<&std::path::Path> {
+        self.config.report.as_ref().map(|found| std::path::Path::new(&found.value))
+    }
+
+    /// Lets go, and gives the threads that take down what the reaper removes, which end with it.
+    #[cfg(feature = "cli")]
+    pub(crate) fn let_go(self) -> Vec<std::thread::JoinHandle<()>> {
+        #[cfg(unix)]
+        return self.connection.as_deref().map(Connection::take_reporting).unwrap_or_default();
+        #[cfg(not(unix))]
+        Vec::new()
     }
 
     /// Has shared values made anew, for what they stand for has been removed, before this is answered.

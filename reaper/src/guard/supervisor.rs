@@ -6,10 +6,8 @@
 //! test that asks was rejected: it ends with that test.
 
 use std::cell::OnceCell;
-#[cfg(unix)]
 use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-#[cfg(unix)]
 use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
@@ -25,6 +23,8 @@ use super::connection::{Connection, Line, Request, lock, told};
 use super::filters::SessionFilters;
 #[cfg(unix)]
 use super::leave;
+#[cfg(all(unix, feature = "cli"))]
+use super::reporting;
 use super::slots;
 #[cfg(feature = "cli")]
 use crate::acquire::count_clients;
@@ -32,10 +32,10 @@ use crate::acquire::{Acquired, Plan, WireError, acquire, found_before, leave, re
 use crate::engine::{BollardEngine, Endpoint, Place, discover, likely};
 use crate::error::{Error, Result, panicked};
 use crate::platform::random;
-use crate::removal::{Orphans, Reaped, Spared, look, reap};
+use crate::removal::{Orphans, Reaped, Report, Spared, Why, look, reap};
 use crate::session::folder::{self, Memory};
 use crate::session::{Filter, KEEP, Owner, SessionId};
-use crate::settings::{Config, Keep};
+use crate::settings::{Config, Found, Keep};
 
 /// For an answer of the reaper's. A reaper that takes longer is paused, gone, or on a machine with a very full day.
 pub(super) const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
@@ -108,6 +108,8 @@ fn acquire_and_hold(
             requests,
             filters: supervisor.session_filters(),
             passing: passing(&supervisor.plan),
+            #[cfg(all(unix, feature = "cli"))]
+            reporting: Arc::clone(&supervisor.reporting),
             has_shared: AtomicBool::new(false),
         });
         // The first test of a session may be over before a keeper is there, so it waits. For the others
@@ -170,6 +172,20 @@ fn warn_unkept(plan: &Plan, why: &std::io::Error) {
     });
 }
 
+/// Whoever asked for a report has to know that it is not whole.
+fn warn_unreported(report: &Found, why: &str) {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        // Nobody may be there to read it.
+        let _ = writeln!(
+            std::io::stderr(),
+            "warning: not all of what is removed is written down in {} ({}): {why}",
+            report.value,
+            report.name,
+        );
+    });
+}
+
 /// What processes of the session with the same settings leave for each other; nothing where there is no folder for it.
 fn memory(session: &SessionId, config: &Config) -> Memory {
     let Config { docker_host, host, socket, privileged, image, hub_prefix, network, .. } = config;
@@ -190,6 +206,8 @@ pub(super) struct Supervisor {
     /// What the creator of a reaper found of earlier sessions.
     orphans: Orphans,
     pub(super) line: Arc<Mutex<Line>>,
+    #[cfg(all(unix, feature = "cli"))]
+    reporting: Arc<Mutex<Vec<thread::JoinHandle<()>>>>,
 }
 
 impl Supervisor {
@@ -236,7 +254,17 @@ impl Supervisor {
         plan.endpoint.probed = true;
         plan.memory = Memory::default();
         let orphans = Orphans::default();
-        let mut supervisor = Self { engine, plan, stream, created, filters, orphans, line };
+        let mut supervisor = Self {
+            engine,
+            plan,
+            stream,
+            created,
+            filters,
+            orphans,
+            line,
+            #[cfg(all(unix, feature = "cli"))]
+            reporting: Arc::default(),
+        };
         supervisor.tell_of_others(None).await;
         if created {
             let within = ORPHANS_WITHIN.min(allowed.saturating_sub(began.elapsed()));
@@ -294,7 +322,9 @@ impl Supervisor {
             tokio::select! {
                 request = requested.recv() => match request {
                     Some(Request::Also(filter, answer)) => told(self.also(filter), answer, panics).await,
-                    Some(Request::Reap(filters, answer)) => told(self.reap(filters), answer, panics).await,
+                    Some(Request::Reap { filters, why, answer }) => {
+                        told(self.reap(filters, why), answer, panics).await;
+                    }
                     Some(Request::BeginScope(filter, answer)) => {
                         told(self.begin_scope(filter), answer, panics).await;
                     }
@@ -349,7 +379,7 @@ impl Supervisor {
         }
     }
 
-    async fn reap(&self, filters: Option<Vec<Filter>>) -> Result<Reaped> {
+    async fn reap(&self, filters: Option<Vec<Filter>>, why: Why) -> Result<Reaped> {
         let all = || {
             let mut filters = self.filters.clone();
             // Whatever is to stay otherwise: this was asked for.
@@ -359,6 +389,14 @@ impl Supervisor {
         let filters = filters.unwrap_or_else(all);
         let place = &self.plan.endpoint.place;
         let reaped = timeout(REAPED_WITHIN, reap(place, &filters, Spared::WhatIsReapers)).await;
+        if let (Some(found), Ok(Ok(reaped))) = (&self.plan.config.report, &reaped) {
+            let report = Report::at(&found.value);
+            for resource in &reaped.found {
+                if let Err(error) = report.removed(resource, why) {
+                    warn_unreported(found, &error.to_string());
+                }
+            }
+        }
         let silent = || format!("what the engine has not answered about within {REAPED_WITHIN:?}");
         reaped.unwrap_or_else(|_| Err(Error::LeftBehind { left: vec![silent()] }))
     }
@@ -413,6 +451,28 @@ impl Supervisor {
                 tracing::warn!(%session, %error, "no keeper: a gap between tests may end the session's reaper");
                 warn_unkept(&self.plan, &error);
             }
+            return;
+        }
+        #[cfg(unix)]
+        self.report();
+    }
+
+    /// Where nobody is left behind to do it, and this process is the run's, it takes down itself what the reaper removes.
+    #[cfg(unix)]
+    fn report(&self) {
+        let Some(found) = &self.plan.config.report else { return };
+        #[cfg(feature = "cli")]
+        if self.plan.config.is_run_by(Owner::this().as_deref()) {
+            let way = lock(&self.line).way.clone();
+            match reporting::follow(&way, Report::at(&found.value)) {
+                Ok(thread) => lock(&self.reporting).push(thread),
+                Err(error) => warn_unreported(found, &error.to_string()),
+            }
+            return;
+        }
+        // The process around it does.
+        if self.plan.config.run.is_none() {
+            warn_unreported(found, "no process keeps this session between its tests");
         }
     }
 

@@ -2,6 +2,7 @@
 //! never a guard.
 
 mod reap;
+mod report;
 #[cfg(feature = "cli")]
 pub mod sessions;
 mod sweep;
@@ -9,4 +10,5 @@ mod users;
 
 pub use self::reap::Reaped;
 pub(crate) use self::reap::{Spared, reap};
+pub(crate) use self::report::{Report, Why};
 pub(crate) use self::sweep::{Orphans, look};

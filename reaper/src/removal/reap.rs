@@ -37,8 +37,8 @@ pub struct Reaped {
     pub volumes: Vec<String>,
     /// The images' ids.
     pub images: Vec<String>,
-    /// What people call them, by kind and id.
-    pub(crate) names: BTreeMap<(Kind, String), String>,
+    /// The same as the engine described them.
+    pub(crate) found: Vec<Resource>,
 }
 
 impl Reaped {
@@ -48,7 +48,7 @@ impl Reaped {
         self.containers.len() + self.networks.len() + self.volumes.len() + self.images.len()
     }
 
-    fn from_found(found: BTreeMap<(Kind, String), String>) -> Self {
+    fn from_found(found: BTreeMap<(Kind, String), Resource>) -> Self {
         let mut reaped = Self::default();
         for (kind, id) in found.keys().cloned() {
             match kind {
@@ -58,7 +58,7 @@ impl Reaped {
                 Kind::Image => reaped.images.push(id),
             }
         }
-        reaped.names = found;
+        reaped.found = found.into_values().collect();
         reaped
     }
 }
@@ -130,7 +130,7 @@ async fn round<I: Inventory>(
     engine: &I,
     filters: &[Filter],
     spared: Spared,
-    removed: &mut BTreeMap<(Kind, String), String>,
+    removed: &mut BTreeMap<(Kind, String), Resource>,
 ) -> Round {
     let mut round = Round::default();
     let sought = Sought::AnyOf(filters);
@@ -159,7 +159,7 @@ async fn round<I: Inventory>(
         let mut removals = futures_util::stream::iter(removals).buffer_unordered(AT_ONCE);
         while let Some((found, removal)) = removals.next().await {
             match removal {
-                Removal::Removed => drop(removed.insert((kind, found.id), found.name)),
+                Removal::Removed => drop(removed.insert((kind, found.id.clone()), found)),
                 Removal::UnderWay => round.under_way = true,
                 Removal::Failed(error) => {
                     round.problems.insert(format!("{kind} {}", found.id), error.to_string());

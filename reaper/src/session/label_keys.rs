@@ -23,7 +23,8 @@ pub const SCOPE: &str = "org.testcontainers.reaper.scope";
 pub const RUNNER: &str = "test-reaper.runner";
 /// The process that created a resource, written like [`RUNNER`].
 pub const PROCESS: &str = "test-reaper.process";
-/// The test that created a resource, as its runner calls it; on what has a scope.
+/// The test that created a resource, as its runner calls it; on what has a scope, and all else under a runner that starts a
+/// process for each test.
 pub const TEST: &str = "test-reaper.test";
 /// On a network of [`crate::Reaper::network`]: the name by which it was asked for.
 pub const NETWORK: &str = "test-reaper.network";

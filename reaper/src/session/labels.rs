@@ -48,6 +48,12 @@ impl Labels {
         self
     }
 
+    /// The same for what one test creates, of which its process runs no other.
+    pub(crate) fn of_test(mut self, test: Option<String>) -> Self {
+        self.0.extend(test.map(|test| (TEST, test)));
+        self
+    }
+
     /// The same for what goes with one guard, which a test holds.
     pub(crate) fn scoped(mut self, scope: &str, test: Option<&str>) -> Self {
         self.0.insert(SCOPE, scope.to_owned());

@@ -15,6 +15,6 @@ pub(crate) use self::id::{known_runner, remember, resolve};
 pub(crate) use self::label_keys::LANGUAGE;
 #[cfg(any(feature = "bollard", feature = "testcontainers"))]
 pub(crate) use self::label_keys::is_ours;
-pub(crate) use self::label_keys::{KEEP, NETWORK, PROCESS, REAPER, RUNNER, RYUK, SCOPE, SESSION};
+pub(crate) use self::label_keys::{KEEP, NETWORK, PROCESS, REAPER, RUNNER, RYUK, SCOPE, SESSION, TEST};
 pub use self::labels::{Filter, Labels, LabelsIter};
 pub(crate) use self::owner::{Owner, owner_is_gone, owner_lives};

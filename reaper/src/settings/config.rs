@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use super::choices::{KEEPS, Keep, SCOPES, SWEEPS, Scope, Sweep};
 use super::duration;
-use super::places::{as_host, as_socket, can_be_looked_into, folder};
+use super::places::{as_absolute, as_host, as_socket, can_be_looked_into, folder};
 use super::sources::{Found, Properties, Sources, positive, truth, usable};
 use crate::error::Result;
 
@@ -25,6 +25,9 @@ const SHARED_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
 /// The variable that tells the processes of a named session who runs it.
 pub(crate) const RUN: &str = "REAPER_RUN";
+
+/// The variable that names the file in which a run writes down what was removed.
+pub(crate) const REPORT: &str = "REAPER_REPORT";
 
 /// A session and its runner, as a `reaper run` tells them to what it runs. Not a setting: nobody writes it by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,7 +71,7 @@ pub(crate) struct Config {
     /// `REAPER_SCOPE`: with what the things of a guard go that was asked for nothing else.
     pub(crate) scope: Scope,
     /// `REAPER_REPORT`: the file in which a run writes down what was removed.
-    pub(crate) report: Option<PathBuf>,
+    pub(crate) report: Option<Found>,
     /// `REAPER_ACQUIRE_TIMEOUT`: how long to look up or create.
     pub(crate) acquire_timeout: Duration,
     /// `REAPER_SHARED_TIMEOUT`: how long to wait for a value that another process makes.
@@ -155,7 +158,7 @@ impl Config {
             keep: sources.choice("REAPER_KEEP", "reaper.keep", Keep::Nothing, &KEEPS)?,
             sweep: sources.choice("REAPER_SWEEP", "reaper.sweep", Sweep::Orphans, &SWEEPS)?,
             scope: sources.choice("REAPER_SCOPE", "reaper.scope", Scope::Session, &SCOPES)?,
-            report: sources.find(&["REAPER_REPORT"], &["reaper.report"]).map(|found| found.value.into()),
+            report: sources.find(&[REPORT], &["reaper.report"]).map(as_absolute),
             acquire_timeout: match sources.find(&["REAPER_ACQUIRE_TIMEOUT"], &["reaper.acquire.timeout"]) {
                 Some(found) => positive(&found)?,
                 None => ACQUIRE_TIMEOUT,
@@ -206,6 +209,14 @@ impl Config {
             ..config.clone()
         };
         terms(self) == terms(other)
+    }
+}
+
+#[cfg(feature = "cli")]
+impl Config {
+    /// Whether the session's run is this process's, as it is written in labels.
+    pub(crate) fn is_run_by(&self, process: Option<&str>) -> bool {
+        self.run.as_ref().is_some_and(|run| Some(run.runner.as_str()) == process)
     }
 }
 

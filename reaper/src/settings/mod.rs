@@ -10,8 +10,8 @@ mod sources;
 
 pub use self::choices::Scope;
 pub(crate) use self::choices::{Keep, Sweep};
-#[cfg(feature = "cli")]
-pub(crate) use self::config::RUN;
 pub(crate) use self::config::{Config, Run, running_test};
-pub(crate) use self::places::host;
+#[cfg(feature = "cli")]
+pub(crate) use self::config::{REPORT, RUN};
+pub(crate) use self::places::{as_absolute, host};
 pub(crate) use self::sources::{Found, usable};

@@ -41,6 +41,15 @@ pub(super) fn as_host(found: Found) -> Result<Found> {
     }
 }
 
+/// A path that means the same wherever the processes are that it is handed to.
+pub(crate) fn as_absolute(found: Found) -> Found {
+    match std::path::absolute(&found.value) {
+        Ok(path) => Found { value: path.to_string_lossy().into_owned(), ..found },
+        // Without a folder to be in there is nothing to be relative to.
+        Err(_) => found,
+    }
+}
+
 /// The family takes it with its scheme, too.
 pub(super) fn as_socket(found: Found) -> Result<Found> {
     let path = found.value.strip_prefix("unix://").unwrap_or(&found.value);

@@ -36,6 +36,11 @@ impl Found {
         Self { name: name.into(), origin: "the builder".into(), value }
     }
 
+    /// One that somebody else's words named.
+    pub(crate) fn named(name: &str, origin: &str, value: String) -> Self {
+        Self { name: name.into(), origin: origin.into(), value }
+    }
+
     /// The error for this value, saying what it should have been.
     pub(crate) fn refuse(&self, expected: impl Into<String>) -> Error {
         Error::Setting {

@@ -5,8 +5,10 @@
 //! as the command anyway, and has to be there at its end to remove what is left.
 
 use std::io;
+use std::path::Path;
 use std::process::{Command, ExitStatus};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crate::engine::{Inventory as _, Kind, Place, Sought, wait, work};
@@ -14,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::removal::sessions::{self, Resource};
 use crate::session::{self, Filter, GIVEN, Owner, SessionId, owner_lives};
-use crate::settings::{Config, Found, Keep, RUN, Run};
+use crate::settings::{Config, Found, Keep, REPORT, RUN, Run};
 
 /// A session that this process holds for the commands that it runs.
 #[derive(Debug)]
@@ -44,6 +46,9 @@ pub enum End {
     },
 }
 
+/// For the reaper's last look, and what it finds then.
+const REPORTED_WITHIN: Duration = Duration::from_secs(30);
+
 /// For the reaper to see that what the command had started has ended.
 const GONE_WITHIN: Duration = Duration::from_secs(1);
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
@@ -59,6 +64,20 @@ impl Runner {
     ///
     /// As for [`Reaper::acquire`], and [`crate::Error::Setting`] for an id that is none.
     pub fn begin(session: Option<&str>) -> Result<Self> {
+        Self::begin_with(session, None)
+    }
+
+    /// The same, with a file in which it is written down what is removed, by whom ever: a line of JSON for each thing, behind
+    /// what is in it already. Where `REAPER_REPORT` names one, [`Runner::begin`] does so.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Runner::begin`], and [`crate::Error::Setting`] where the file cannot be written.
+    pub fn begin_with_report(session: Option<&str>, report: impl Into<String>) -> Result<Self> {
+        Self::begin_with(session, Some(report.into()))
+    }
+
+    fn begin_with(session: Option<&str>, report: Option<String>) -> Result<Self> {
         let config = Config::load()?;
         let is_named = session.is_some();
         let session = match session {
@@ -75,7 +94,8 @@ impl Runner {
         let nested = outer.is_some();
         let this = || Owner::this().map(|runner| Run { session: session.to_string(), runner });
         let run = outer.or_else(this);
-        let reaper = Reaper::builder().with_session_id(session.as_str()).with_run(run.clone()).acquire()?;
+        let reaper = Reaper::builder().with_session_id(session.as_str()).with_run(run.clone());
+        let reaper = reaper.with_report(report).acquire()?;
         let keeps = config.keep != Keep::Nothing;
         Ok(Self { reaper, run, nested, keeps, also: Mutex::default(), is_fresh })
     }
@@ -84,6 +104,12 @@ impl Runner {
     #[must_use]
     pub fn reaper(&self) -> &Reaper {
         &self.reaper
+    }
+
+    /// The file in which it is written down what is removed, by an absolute path; none where there is to be none.
+    #[must_use]
+    pub fn report(&self) -> Option<&Path> {
+        self.reaper.report()
     }
 
     /// Has the session remove what matches this filter, too: what is created by those who do not know the session, such
@@ -136,6 +162,9 @@ impl Runner {
             Some(run) => command.env(RUN, run.write()),
             None => command.env_remove(RUN),
         };
+        if let Some(report) = self.report() {
+            command.env(REPORT, report);
+        }
         supervise(command)
     }
 
@@ -147,8 +176,26 @@ impl Runner {
     ///
     /// # Errors
     ///
+    /// With a report it waits for the reaper's last look, some four seconds, if nobody else holds the session: what is removed
+    /// then is written down, too.
+    ///
+    /// # Errors
+    ///
     /// As for [`Reaper::reap_now`]; the reaper tries again.
     pub fn end(self) -> Result<End> {
+        let ended = self.remove();
+        let is_over = !self.nested && !matches!(ended, Ok(End::LeftToReaper { .. }));
+        let reporting = self.reaper.let_go();
+        if is_over {
+            let began = Instant::now();
+            while !reporting.iter().all(JoinHandle::is_finished) && began.elapsed() < REPORTED_WITHIN {
+                std::thread::sleep(LOOK_AGAIN);
+            }
+        }
+        ended
+    }
+
+    fn remove(&self) -> Result<End> {
         if self.nested {
             return Ok(End::Removed(Vec::new()));
         }
@@ -168,7 +215,7 @@ impl Runner {
         if !is_alone {
             return Ok(End::LeftToReaper { others });
         }
-        self.reaper.reap_now().map(|reaped| End::Removed(sessions::resources(reaped)))
+        self.reaper.reap_at_end().map(|reaped| End::Removed(sessions::resources(&reaped)))
     }
 
     /// How many others hold the session, once those have gone that are about to.

@@ -91,6 +91,12 @@ pub(crate) struct Run {
     /// Remove what carries this label, too; may be given more than once
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) also: Vec<(String, String)>,
+    /// Write down what is removed, a line of JSON each, and say at the end how much that was [default: REAPER_REPORT]
+    ///
+    /// The file is appended to. Each line has kind, id, name, test, process, when it was made and gone, and why. Waits some
+    /// four seconds for the reaper's last look.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<String>,
     /// Say which session it is
     #[arg(short, long)]
     pub(crate) verbose: bool,

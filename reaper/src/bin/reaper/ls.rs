@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use reaper::sessions::{Kind, Reaper, Resource, Runner, Session, list};
+use reaper::sessions::{Kind, Reaper, Resource, Runner, Scope, Session, list};
 use serde_json::{Value, json};
 
 use crate::arguments::Ls;
@@ -48,7 +48,23 @@ fn table(sessions: &[Session]) -> String {
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
-    std::iter::once(&header).chain(&rows).map(line).collect()
+    let all = sessions.iter().zip(&rows).map(|(session, row)| line(row) + &scopes(session));
+    std::iter::once(line(&header)).chain(all).collect()
+}
+
+/// A line below the session's for each of its tests that has a scope of its own.
+fn scopes(session: &Session) -> String {
+    let of = |scope: &Scope| {
+        let (test, process) = (scope.test.as_deref().unwrap_or(&scope.id), scope.pid);
+        let process = match (process, scope.is_alive) {
+            (Some(pid), Some(true)) => format!(" ({pid})"),
+            (Some(pid), Some(false)) => Colour::Red.paint(format!(" ({pid}, gone)")),
+            (Some(pid), None) => format!(" ({pid}, unknown)"),
+            (None, _) => String::new(),
+        };
+        format!("  test {}{process}: {}\n", printable(test), counted(&scope.resources))
+    };
+    session.scopes().iter().map(of).collect()
 }
 
 type Row = [(String, Option<Colour>); 6];
@@ -91,6 +107,16 @@ fn state(session: &Session) -> &'static str {
     }
 }
 
+fn scope_as_json(scope: &Scope) -> Value {
+    json!({
+        "scope": scope.id,
+        "test": scope.test,
+        "pid": scope.pid,
+        "alive": scope.is_alive,
+        "resources": scope.resources.iter().map(|resource| &resource.id).collect::<Vec<_>>(),
+    })
+}
+
 fn as_json(session: &Session) -> Value {
     let (runner, pid) = match session.runner() {
         Runner::Alive { pid } => ("alive", Some(pid)),
@@ -115,6 +141,7 @@ fn as_json(session: &Session) -> Value {
         "runner_pid": pid,
         "reaper": state(session),
         "orphans": orphans.len(),
+        "scopes": session.scopes().iter().map(scope_as_json).collect::<Vec<_>>(),
         "containers": of(Kind::Container),
         "networks": of(Kind::Network),
         "volumes": of(Kind::Volume),

@@ -2,11 +2,14 @@
 //!
 //! It prints on standard error alone, and only when there is something to say: standard output is the command's.
 
+use std::collections::BTreeMap;
 use std::io;
+use std::path::Path;
 use std::process::{Command, ExitCode, ExitStatus};
 
 use reaper::runner::{End, Runner};
 use reaper::{Error, Filter};
+use serde_json::Value;
 
 use crate::arguments::Run;
 use crate::terminal::{counted, lines, plural, say};
@@ -36,6 +39,7 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
         say(&format!("nothing carries the label {filter} of --also, so nothing was removed for it"));
     }
     let session = runner.reaper().session().clone();
+    let report = runner.report().map(Path::to_path_buf);
     match runner.end() {
         Ok(End::Removed(removed)) if removed.is_empty() => {}
         Ok(End::Removed(removed)) => {
@@ -58,6 +62,12 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
         Ok(_) => {}
         Err(error) => say(&error.report()),
     }
+    if let Some(report) = report {
+        match summary(&report, session.as_str()) {
+            Ok(summary) => say(&format!("{summary}; each is in {}", report.display())),
+            Err(error) => say(&format!("failed to read the report in {}: {error}", report.display())),
+        }
+    }
     match outcome {
         Ok(status) => code(status).into(),
         Err(error) => {
@@ -68,11 +78,30 @@ pub(crate) fn run(arguments: &Run) -> ExitCode {
 }
 
 fn begin(arguments: &Run) -> Result<Runner, Error> {
-    let runner = Runner::begin(arguments.session.as_deref())?;
+    let session = arguments.session.as_deref();
+    let runner = match &arguments.report {
+        Some(report) => Runner::begin_with_report(session, report)?,
+        None => Runner::begin(session)?,
+    };
     for (key, value) in &arguments.also {
         runner.also(Filter::label(key, value)?)?;
     }
     Ok(runner)
+}
+
+/// How much of a session was removed, by why.
+fn summary(report: &Path, session: &str) -> io::Result<String> {
+    let text = std::fs::read_to_string(report)?;
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for line in text.lines() {
+        let line: Value = serde_json::from_str(line)?;
+        if line["session"] == session {
+            *counts.entry(line["why"].as_str().unwrap_or("?").to_owned()).or_default() += 1;
+        }
+    }
+    let all: usize = counts.values().sum();
+    let by: Vec<_> = counts.iter().map(|(why, count)| format!("{why} {count}")).collect();
+    Ok(if all == 0 { "nothing was removed".into() } else { format!("removed {all}: {}", by.join(", ")) })
 }
 
 fn hold(count: u32) -> &'static str {

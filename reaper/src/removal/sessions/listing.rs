@@ -9,7 +9,7 @@ use crate::engine::{self, Inventory as _, Kind, Place, Sought, State, discover};
 use crate::error::{Error, Result};
 use crate::removal::reap::Reaped;
 use crate::removal::sweep::Orphans;
-use crate::session::{LANGUAGE, RUNNER, SESSION, owner_is_gone, owner_lives};
+use crate::session::{LANGUAGE, PROCESS, RUNNER, SCOPE, SESSION, TEST, owner_is_gone, owner_lives};
 use crate::settings::Config;
 
 /// Something on an engine that belongs to a session.
@@ -59,6 +59,22 @@ pub enum Reaper {
     Created,
     /// It has ended.
     Ended,
+}
+
+/// What is on the engine of a test with a scope of its own, with which it goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Scope {
+    /// What tells it apart in its session.
+    pub id: String,
+    /// The test, as its runner calls it; none where nobody knew.
+    pub test: Option<String>,
+    /// Its process, on the machine where it runs; none where nobody knew.
+    pub pid: Option<u32>,
+    /// Whether that runs; none where it cannot be told from here.
+    pub is_alive: Option<bool>,
+    /// What it has made.
+    pub resources: Vec<Resource>,
 }
 
 /// A session of which something is on the engine: ours, or that of another client of the testcontainers family.
@@ -151,6 +167,31 @@ impl Session {
         self.found.iter().filter(|found| !found.is_reaper()).map(resource)
     }
 
+    /// The scopes of its tests of which something is there, by their tests' names.
+    #[must_use]
+    pub fn scopes(&self) -> Vec<Scope> {
+        let mut scopes: BTreeMap<(Option<&String>, &String), Vec<&engine::Resource>> = BTreeMap::new();
+        for found in &self.found {
+            if let Some(scope) = found.labels.get(SCOPE) {
+                scopes.entry((found.labels.get(TEST), scope)).or_default().push(found);
+            }
+        }
+        let of = |((test, id), found): ((Option<&String>, &String), Vec<&engine::Resource>)| {
+            let process = found.iter().find_map(|found| found.labels.get(PROCESS));
+            let gone = |process: &String| owner_is_gone(process).then_some(false);
+            Scope {
+                id: id.clone(),
+                test: test.cloned(),
+                pid: process.and_then(|process| process.split('.').next()?.parse().ok()),
+                is_alive: process.and_then(|process| {
+                    owner_lives(process).filter(|lives| *lives).or_else(|| gone(process))
+                }),
+                resources: found.into_iter().map(resource).collect(),
+            }
+        };
+        scopes.into_iter().map(of).collect()
+    }
+
     /// What of it nobody will remove by himself: it carries the marks of a runner and of a process that have both provably
     /// ended, and has no reaper that runs or is about to. What `REAPER_KEEP` keeps is none. Reaper containers that
     /// were never started, or have ended, are among them.
@@ -165,8 +206,8 @@ pub(super) fn resource(found: &engine::Resource) -> Resource {
 }
 
 /// What was removed, by name.
-pub(crate) fn resources(reaped: Reaped) -> Vec<Resource> {
-    reaped.names.into_iter().map(|((kind, id), name)| Resource { kind, id, name: named(&name) }).collect()
+pub(crate) fn resources(reaped: &Reaped) -> Vec<Resource> {
+    reaped.found.iter().map(resource).collect()
 }
 
 fn named(name: &str) -> Option<String> {

@@ -39,7 +39,7 @@ impl Session {
     async fn remove_orphans_from<I: Inventory>(&self, engine: &I) -> Removal {
         let orphans = Orphans::of(&self.id, &self.found);
         let (reaped, left) = reap_what_goes(engine, &orphans.filters, Spared::Reapers).await;
-        let mut removal = Removal { removed: resources(reaped), left };
+        let mut removal = Removal { removed: resources(&reaped), left };
         let reapers = self.found.iter().filter(|found| orphans.reapers.contains(&found.id));
         for reaper in reapers {
             match engine.remove_idle(&reaper.id).await {
@@ -55,7 +55,7 @@ impl Session {
     async fn remove_from<I: Inventory>(&self, engine: &I) -> Removal {
         let filters = [Filter::found_session(&self.id)];
         let (reaped, left) = reap_what_goes(engine, &filters, Spared::WhatIsReapers).await;
-        let mut removal = Removal { removed: resources(reaped), left };
+        let mut removal = Removal { removed: resources(&reaped), left };
         if !removal.left.is_empty() {
             removal.left.push("the reaper container, which tries again when the session is over".to_owned());
             return removal;
@@ -70,7 +70,7 @@ impl Session {
         }
         // A network of the reaper's own has nobody on it now.
         let (reaped, left) = reap_what_goes(engine, &filters, Spared::Reapers).await;
-        removal.removed.extend(resources(reaped));
+        removal.removed.extend(resources(&reaped));
         removal.left.extend(left);
         removal
     }
