@@ -1,5 +1,8 @@
 //! Scopes: what goes before the session's end, when, and what stays.
 
+use std::thread;
+use std::time::{Duration, Instant};
+
 use crate::engine::Engine;
 use crate::process::{Client, Ryuk};
 use crate::world::{Misbehaviour, Resource, World};
@@ -39,12 +42,35 @@ impl Ryuk {
         self.until_logged(&format!("scope={{\"label\":[\"scope={name}\"]}} lost"));
     }
 
+    /// Lets a client go that has named something, and waits until the server knows.
+    #[track_caller]
+    fn lose(&self, client: Client) {
+        let gone = || self.log().iter().filter(|line| line.ends_with("disconnected")).count();
+        let before = gone();
+        drop(client);
+        self.until("it is seen to be gone", || (gone() > before).then_some(()));
+    }
+
     /// When a line with these texts was written, in milliseconds.
     #[track_caller]
     fn logged_at(&self, text: &str) -> u64 {
         let line = self.until_logged(text);
         line.split(' ').next().unwrap().replace('.', "").parse().unwrap()
     }
+}
+
+/// Does what has to be done in time; gives the number of the attempt that was. Where it was refused, this process must have been
+/// late itself, as on a machine that is busy: then once more, with another scope.
+#[track_caller]
+fn in_time(limit: Duration, mut attempt: impl FnMut(usize) -> (Instant, String)) -> usize {
+    for number in 0..20 {
+        let (began, answer) = attempt(number);
+        if answer == "ACK" {
+            return number;
+        }
+        assert!(began.elapsed() > limit, "in time, and yet: {answer}");
+    }
+    panic!("never in time");
 }
 
 #[test]
@@ -92,20 +118,25 @@ fn a_scope_whose_connection_is_lost_is_waited_for_and_then_over() {
 
 #[test]
 fn whoever_comes_back_in_time_holds_it_as_before() {
-    let engine = engine(vec![of("a", "containers", "a1"), of("b", "containers", "b1")]);
-    let ryuk = Ryuk::start(&engine.host(), &[]);
-    let mut healed = ryuk.greeted();
-    let mut test = ryuk.scoped(A);
-    assert_eq!(test.say(&format!("%scope {B}")), "ACK");
-    drop(test);
-    ryuk.until_logged("disconnected");
-    assert_eq!(healed.say(&format!("%scope-again {A}")), "ACK");
-    // Others may begin it as well, as if nothing had been.
-    assert_eq!(healed.say(&format!("%scope {B}")), "ACK");
-    ryuk.until_a_grace_is_over("marker");
-    assert!(engine.removals().is_empty());
-    assert_eq!(healed.say(&format!("%scope-end {A}")), "ACK");
-    ryuk.until_left(&engine, &["b1"]);
+    for word in ["%scope-again", "%scope"] {
+        let engine = engine(Vec::new());
+        let ryuk = Ryuk::start(&engine.host(), &[]);
+        let mut healed = ryuk.scoped(B);
+        let filter = |number| format!("label=session=mine&label=scope=a{number}");
+        let held = in_time(Duration::from_millis(800), |number| {
+            let name = format!("a{number}");
+            engine.world().resources.push(of(&name, "containers", &name));
+            let test = ryuk.scoped(&filter(number));
+            let began = Instant::now();
+            ryuk.lose(test);
+            (began, healed.say(&format!("{word} {}", filter(number))))
+        });
+        ryuk.until_a_grace_is_over("marker");
+        let name = format!("a{held}");
+        assert_eq!(engine.left(), [name.as_str()], "{word}");
+        assert_eq!(healed.say(&format!("%scope-end {}", filter(held))), "ACK");
+        ryuk.until_left(&engine, &[]);
+    }
 }
 
 #[test]
@@ -173,12 +204,6 @@ fn what_two_scopes_name_stays_until_both_have_ended() {
     let (mut one, mut other) = (ryuk.scoped("label=one"), ryuk.scoped("label=other"));
     assert_eq!(one.say("%scope-end label=one"), "ACK");
     ryuk.until_logged("ended, removed containers=0 networks=0 volumes=1");
-    // A grace protects as well.
-    drop(other);
-    ryuk.until_logged("disconnected");
-    other = ryuk.greeted();
-    assert_eq!(other.say("%scope-again label=other"), "ACK");
-    ryuk.until_a_grace_is_over("marker");
     assert_eq!(engine.left(), ["c1"]);
     assert_eq!(other.say("%scope-end label=other"), "ACK");
     ryuk.until_left(&engine, &[]);
@@ -191,7 +216,7 @@ fn what_a_scope_names_that_was_begun_during_a_round_is_not_asked_for() {
     let labels = [("session", "mine"), ("scope", "a"), ("kept", "1")];
     resources.push(Resource::new("containers", "d9", &labels));
     let mut world = World { resources, ..World::default() };
-    world.script.insert("DELETE /containers/c", [Misbehaviour::Late(2000); 8].into());
+    world.script.insert("DELETE /containers/c", [Misbehaviour::Late(4000); 8].into());
     let engine = Engine::start(world);
     let ryuk = Ryuk::start(&engine.host(), &[]);
     let mut test = ryuk.scoped(A);
@@ -230,22 +255,38 @@ fn a_network_of_a_scope_that_a_container_of_the_session_is_on_stays_until_the_se
 /// The server is late, not the client: it came while the server could not look, and says the rest when it is greeted.
 #[test]
 fn who_came_back_while_the_server_was_stopped_holds_its_scope() {
-    let engine = engine(vec![of("a", "containers", "a1")]);
+    let engine = engine(Vec::new());
     let ryuk = Ryuk::start(&engine.host(), &[]);
     let _session = ryuk.registered(OURS);
-    drop(ryuk.scoped(A));
-    ryuk.until_logged("disconnected");
-    ryuk.signal("STOP");
-    let mut healed = ryuk.connect();
-    healed.send(b"%hello 2\n");
-    // That its time is over before it looks is what is tested.
-    std::thread::sleep(std::time::Duration::from_secs(2));
-    ryuk.signal("CONT");
-    assert!(healed.answer().starts_with("HELLO 2 "));
-    assert_eq!(healed.say(OURS), "ACK");
-    assert_eq!(healed.say(&format!("%scope-again {A}")), "ACK");
+    let filter = |number| format!("label=session=mine&label=scope=a{number}");
+    let (mut held, mut clients) = (Vec::new(), Vec::new());
+    in_time(Duration::from_millis(400), |number| {
+        let name = format!("a{number}");
+        engine.world().resources.push(of(&name, "containers", &name));
+        let test = ryuk.scoped(&filter(number));
+        let began = Instant::now();
+        ryuk.lose(test);
+        ryuk.signal("STOP");
+        if began.elapsed() > Duration::from_millis(800) {
+            // Too late to be of use.
+            ryuk.signal("CONT");
+            return (began, "not stopped in time".into());
+        }
+        let mut healed = ryuk.connect();
+        healed.send(b"%hello 2\n");
+        // That its time is over before it looks is what is tested.
+        thread::sleep(Duration::from_secs(2));
+        let began = Instant::now();
+        ryuk.signal("CONT");
+        assert!(healed.answer().starts_with("HELLO 2 "));
+        assert_eq!(healed.say(OURS), "ACK");
+        let answer = healed.say(&format!("%scope-again {}", filter(number)));
+        held = vec![name];
+        clients.push(healed);
+        (began, answer)
+    });
     ryuk.until_a_grace_is_over("marker");
-    assert_eq!(engine.left(), ["a1"]);
+    assert_eq!(engine.left(), held);
 }
 
 #[test]
