@@ -261,6 +261,7 @@ mod tests {
 
     #[test]
     fn both_ends_agree_on_scopes_and_reports() {
+        assert_eq!((SCOPES, understand(b"%hello 2")), (2, Ok(2)));
         for (word, line) in [
             (ScopeWord::Begin, "%scope label=a=b\n"),
             (ScopeWord::Again, "%scope-again label=a=b\n"),

@@ -275,3 +275,8 @@ fn too_many() -> String {
          some have ended"
     )
 }
+
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod tests;

@@ -14,4 +14,7 @@ mod hostile;
 mod limits;
 mod process;
 mod removal;
+mod reports;
+mod scope_ends;
+mod scopes;
 mod world;

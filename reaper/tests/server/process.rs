@@ -74,6 +74,15 @@ impl Ryuk {
         client
     }
 
+    /// A client that has greeted, and so may speak of scopes.
+    #[track_caller]
+    pub(crate) fn greeted(&self) -> Client {
+        let mut client = self.connect();
+        let answer = client.say("%hello 2");
+        assert!(answer.starts_with("HELLO 2 "), "{answer}");
+        client
+    }
+
     pub(crate) fn log(&self) -> Vec<String> {
         self.log.lock().unwrap().clone()
     }

@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
+/// When all of it was made, where an engine writes a text.
+const MADE: &str = "2023-11-14T22:13:20Z";
+
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Resource {
     pub(crate) kind: &'static str,
@@ -104,11 +107,19 @@ impl Resource {
         let networks: BTreeMap<_, _> =
             self.networks.iter().map(|network| (network.clone(), json!({ "NetworkID": network }))).collect();
         match self.kind {
-            "volumes" => json!({"Name": self.id, "Driver": "local", "Labels": self.labels}),
-            "images" => json!({"Id": self.id, "RepoTags": self.tags, "Labels": self.labels}),
-            "networks" => json!({"Id": self.id, "Name": format!("named {}", self.id), "Labels": self.labels}),
+            "volumes" => {
+                json!({"Name": self.id, "Driver": "local", "Labels": self.labels, "CreatedAt": MADE})
+            }
+            "images" => {
+                json!({"Id": self.id, "RepoTags": self.tags, "Labels": self.labels, "Created": 1_700_000_000})
+            }
+            "networks" => {
+                let name = format!("named {}", self.id);
+                json!({"Id": self.id, "Name": name, "Labels": self.labels, "Created": MADE})
+            }
             _ => json!({
-                "Id": self.id, "ImageID": self.image, "Labels": self.labels, "Created": 1.7e9, "Ports": [],
+                "Id": self.id, "ImageID": self.image, "Labels": self.labels, "Created": 1_700_000_000, "Ports": [],
+                "Names": [format!("/named {}", self.id)],
                 "State": if self.runs { "running" } else { "exited" },
                 "HostConfig": {"NetworkMode": "bridge"}, "NetworkSettings": {"Networks": networks},
             }),
