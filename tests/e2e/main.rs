@@ -17,6 +17,7 @@ mod keeper;
 mod kept_by_hand;
 mod reap_now;
 mod refusals;
+mod reports;
 mod runner;
 mod runs;
 mod scopes;

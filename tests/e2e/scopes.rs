@@ -11,8 +11,9 @@ use reaper_tests::{engine, until};
 
 const WITHIN: Duration = Duration::from_secs(60);
 
-/// The test that made a thing, where that has a scope.
+/// The test that made a thing, and that goes with it.
 const TEST: &str = "test-reaper.test";
+const SCOPE: &str = "org.testcontainers.reaper.scope";
 
 fn nextest(run: &Run, tests: &str) -> Command {
     let tests = format!("binary(scopes) & {tests}");
@@ -21,8 +22,10 @@ fn nextest(run: &Run, tests: &str) -> Command {
 
 /// What a test of a session has made for itself, and is there.
 fn of_test(session: &str, test: &str) -> Vec<String> {
-    let of_tests: BTreeSet<_> = engine::labelled(TEST, test).into_iter().collect();
-    engine::resources(session).into_iter().filter(|found| of_tests.contains(found)).collect()
+    let of_test: BTreeSet<_> = engine::labelled(TEST, test).into_iter().collect();
+    let scoped: BTreeSet<_> = engine::carrying(SCOPE).into_iter().collect();
+    let is_its_own = |found: &String| of_test.contains(found) && scoped.contains(found);
+    engine::resources(session).into_iter().filter(is_its_own).collect()
 }
 
 #[track_caller]
@@ -119,7 +122,7 @@ fn on_failure_keeps_the_scope_of_a_failed_test_and_nothing_else() {
     let output = runner.wait_with_output().unwrap();
     until("the reaper is gone", WITHIN, || {
         engine::inspect(&format!("/containers/reaper_{}/json", killed.session))
-            .map_or(Ok(()), |_| Err("".into()))
+            .map_or(Ok(()), |_| Err(String::new()))
     });
     let failed = ["scoped_returns_an_error", "scoped_panics", "scoped_stays"];
     let records = run.records();

@@ -130,9 +130,13 @@ impl Engine {
 
     /// The same for who can ask again: a list of Podman's fails while something on it is being removed.
     pub(crate) fn try_labelled(&self, key: &str, value: &str) -> Result<Vec<String>, String> {
+        self.try_carrying(&format!("{key}={value}"))
+    }
+
+    fn try_carrying(&self, label: &str) -> Result<Vec<String>, String> {
         let of = |kind: &str, path: &str, name: &str| -> Result<Vec<String>, String> {
             let named = |item: &Value| format!("{kind} {}", item[name].as_str().unwrap_or("?"));
-            Ok(self.0.list(path, &format!("{key}={value}"))?.iter().map(named).collect())
+            Ok(self.0.list(path, label)?.iter().map(named).collect())
         };
         let mut all = of("container", "/containers/json?all=1", "Id")?;
         all.extend(of("network", "/networks", "Name")?);
@@ -220,6 +224,17 @@ pub fn log(container: &str) -> String {
 #[track_caller]
 pub fn until_gone(session: &str, within: Duration) {
     Engine::system().until_gone(session, within);
+}
+
+/// Everything that carries a label with this key, of the system's engine, sorted: `kind name-or-id`.
+///
+/// # Panics
+///
+/// When the engine does not list something.
+#[track_caller]
+#[must_use]
+pub fn carrying(key: &str) -> Vec<String> {
+    Engine::system().try_carrying(key).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// [`Engine::labelled`], of the system's engine.

@@ -4,12 +4,13 @@
 //! holds it, with no moment between. Whoever could not has a keeper already, or somebody who is starting one.
 
 use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{self, Read as _};
+use std::io::{self, Read as _, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 use std::time::{Duration, SystemTime};
 
 use super::keeper::{HOLDS, KEEPER, STARTER, TASK, Task, at_load_address, remove_lock};
@@ -50,6 +51,22 @@ pub(super) fn leave(plan: &Plan, runner: &Process, container: &str, reaper: Way)
         Err(_) => drop(remove_lock(&lock, &task.lock)),
     }
     outcome
+}
+
+/// Whoever runs the tests has to know that a session may be over before they are. Past the harness, which shows what a test
+/// prints only when that fails.
+pub(super) fn warn_unkept(plan: &Plan, why: &io::Error) {
+    static WARNED: Once = Once::new();
+    WARNED.call_once(|| {
+        // Nobody may be there to read it.
+        let _ = writeln!(
+            io::stderr(),
+            "warning: no process keeps session {} between its tests: {why}; what they share is removed where none of \
+             them runs for {} (RYUK_RECONNECTION_TIMEOUT)",
+            plan.session,
+            plan.wait_during_run(),
+        );
+    });
 }
 
 /// Takes the lock; none if somebody else has it.

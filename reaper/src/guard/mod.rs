@@ -12,6 +12,7 @@ mod kept;
 mod leave;
 mod outcome;
 mod reaper;
+mod reported;
 #[cfg(unix)]
 mod reporting;
 mod scope;

@@ -6,9 +6,7 @@
 //! test that asks was rejected: it ends with that test.
 
 use std::cell::OnceCell;
-use std::io::Write as _;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Once;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -23,8 +21,6 @@ use super::connection::{Connection, Line, Request, lock, told};
 use super::filters::SessionFilters;
 #[cfg(unix)]
 use super::leave;
-#[cfg(all(unix, feature = "cli"))]
-use super::reporting;
 use super::slots;
 #[cfg(feature = "cli")]
 use crate::acquire::count_clients;
@@ -32,10 +28,10 @@ use crate::acquire::{Acquired, Plan, WireError, acquire, found_before, leave, re
 use crate::engine::{BollardEngine, Endpoint, Place, discover, likely};
 use crate::error::{Error, Result, panicked};
 use crate::platform::random;
-use crate::removal::{Orphans, Reaped, Report, Spared, Why, look, reap};
+use crate::removal::{Orphans, Reaped, Spared, Why, look, reap};
 use crate::session::folder::{self, Memory};
 use crate::session::{Filter, KEEP, Owner, SessionId};
-use crate::settings::{Config, Found, Keep};
+use crate::settings::{Config, Keep};
 
 /// For an answer of the reaper's. A reaper that takes longer is paused, gone, or on a machine with a very full day.
 pub(super) const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
@@ -155,37 +151,6 @@ fn passing(plan: &Plan) -> Option<Filter> {
     Some(Filter::of_session(plan.session.as_str(), KEEP, &format!("on-failure.{number}.{process}")))
 }
 
-/// Whoever runs the tests has to know that a session may be over before they are. Past the harness, which shows what a test
-/// prints only when that fails.
-#[cfg(unix)]
-fn warn_unkept(plan: &Plan, why: &std::io::Error) {
-    static WARNED: Once = Once::new();
-    WARNED.call_once(|| {
-        // Nobody may be there to read it.
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: no process keeps session {} between its tests: {why}; what they share is removed where none of \
-             them runs for {} (RYUK_RECONNECTION_TIMEOUT)",
-            plan.session,
-            plan.wait_during_run(),
-        );
-    });
-}
-
-/// Whoever asked for a report has to know that it is not whole.
-fn warn_unreported(report: &Found, why: &str) {
-    static WARNED: Once = Once::new();
-    WARNED.call_once(|| {
-        // Nobody may be there to read it.
-        let _ = writeln!(
-            std::io::stderr(),
-            "warning: not all of what is removed is written down in {} ({}): {why}",
-            report.value,
-            report.name,
-        );
-    });
-}
-
 /// What processes of the session with the same settings leave for each other; nothing where there is no folder for it.
 fn memory(session: &SessionId, config: &Config) -> Memory {
     let Config { docker_host, host, socket, privileged, image, hub_prefix, network, .. } = config;
@@ -207,7 +172,7 @@ pub(super) struct Supervisor {
     orphans: Orphans,
     pub(super) line: Arc<Mutex<Line>>,
     #[cfg(all(unix, feature = "cli"))]
-    reporting: Arc<Mutex<Vec<thread::JoinHandle<()>>>>,
+    pub(super) reporting: Arc<Mutex<Vec<thread::JoinHandle<()>>>>,
 }
 
 impl Supervisor {
@@ -389,13 +354,8 @@ impl Supervisor {
         let filters = filters.unwrap_or_else(all);
         let place = &self.plan.endpoint.place;
         let reaped = timeout(REAPED_WITHIN, reap(place, &filters, Spared::WhatIsReapers)).await;
-        if let (Some(found), Ok(Ok(reaped))) = (&self.plan.config.report, &reaped) {
-            let report = Report::at(&found.value);
-            for resource in &reaped.found {
-                if let Err(error) = report.removed(resource, why) {
-                    warn_unreported(found, &error.to_string());
-                }
-            }
+        if let Ok(Ok(reaped)) = &reaped {
+            self.write_down(reaped, why);
         }
         let silent = || format!("what the engine has not answered about within {REAPED_WITHIN:?}");
         reaped.unwrap_or_else(|_| Err(Error::LeftBehind { left: vec![silent()] }))
@@ -449,31 +409,12 @@ impl Supervisor {
             if let Err(error) = leave::leave(&self.plan, runner, &container, reaper) {
                 let session = &self.plan.session;
                 tracing::warn!(%session, %error, "no keeper: a gap between tests may end the session's reaper");
-                warn_unkept(&self.plan, &error);
+                leave::warn_unkept(&self.plan, &error);
             }
             return;
         }
         #[cfg(unix)]
         self.report();
-    }
-
-    /// Where nobody is left behind to do it, and this process is the run's, it takes down itself what the reaper removes.
-    #[cfg(unix)]
-    fn report(&self) {
-        let Some(found) = &self.plan.config.report else { return };
-        #[cfg(feature = "cli")]
-        if self.plan.config.is_run_by(Owner::this().as_deref()) {
-            let way = lock(&self.line).way.clone();
-            match reporting::follow(&way, Report::at(&found.value)) {
-                Ok(thread) => lock(&self.reporting).push(thread),
-                Err(error) => warn_unreported(found, &error.to_string()),
-            }
-            return;
-        }
-        // The process around it does.
-        if self.plan.config.run.is_none() {
-            warn_unreported(found, "no process keeps this session between its tests");
-        }
     }
 
     fn container(&self) -> String {

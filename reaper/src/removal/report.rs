@@ -25,6 +25,7 @@ pub(crate) enum Why {
     /// Its test is over.
     ScopeEnded,
     /// The run is over.
+    #[cfg(feature = "cli")]
     SessionEnded,
 }
 
@@ -59,6 +60,7 @@ impl Report {
         let why = match why {
             Why::Asked => "asked for",
             Why::ScopeEnded => "scope ended",
+            #[cfg(feature = "cli")]
             Why::SessionEnded => "session ended",
         };
         let gone = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();

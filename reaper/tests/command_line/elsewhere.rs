@@ -74,6 +74,11 @@ impl<'a> Elsewhere<'a> {
         self.create(&format!("{session}-vol"), session, labels);
     }
 
+    /// One more of that session.
+    pub(crate) fn another(&mut self, session: &str, name: &str, labels: &[(&str, &str)]) {
+        self.create(&format!("{session}-vol-{name}"), session, labels);
+    }
+
     /// The same under a name that has nothing of the session's.
     pub(crate) fn labelled(&mut self, name: &str, session: &str) {
         self.create(&format!("{name}-{}", std::process::id()), session, &[]);

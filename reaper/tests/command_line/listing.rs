@@ -102,6 +102,40 @@ fn a_session_that_is_held_has_its_runner_and_a_reaper() {
 }
 
 #[test]
+fn the_tests_that_have_something_of_their_own_are_listed_below_their_session() {
+    let run = Run::unbuilt();
+    let mut elsewhere = Elsewhere::new(&run);
+    let (alive, gone) = (elsewhere.alive(), elsewhere.gone());
+    let name = unique("ls-scopes");
+    let scopes = [("1", "orders::are_kept", &gone), ("2", "orders::are_paid", &alive)].map(
+        |(scope, test, process)| {
+            [
+                ("org.testcontainers.reaper.scope", scope.to_owned()),
+                ("test-reaper.test", test.to_owned()),
+                ("test-reaper.process", process.clone()),
+            ]
+        },
+    );
+    for labels in &scopes {
+        let labels: Vec<_> = labels.iter().map(|(key, value)| (*key, value.as_str())).collect();
+        elsewhere.another(&name, labels[0].1, &labels);
+    }
+    let table = stdout(&elsewhere.reaper(&["ls"]).output().unwrap());
+    let below: Vec<_> = table.lines().skip_while(|line| !line.starts_with(&name)).skip(1).take(2).collect();
+    let pid = |process: &str| process.split('.').next().unwrap().to_owned();
+    let expected = [
+        format!("  test orders::are_kept ({}, gone): 1 volume", pid(&gone)),
+        format!("  test orders::are_paid ({}): 1 volume", pid(&alive)),
+    ];
+    assert_eq!(below, expected, "{table}");
+    let json = listed(&stdout(&elsewhere.reaper(&["ls", "--json"]).output().unwrap()), &name);
+    let scopes = json["scopes"].as_array().unwrap();
+    assert_eq!(scopes.len(), 2, "{json:#}");
+    assert_eq!((&scopes[0]["alive"], &scopes[1]["alive"]), (&false.into(), &true.into()), "{json:#}");
+    assert_eq!(scopes[1]["test"], "orders::are_paid", "{json:#}");
+}
+
+#[test]
 fn colours_are_for_terminals_and_for_those_who_want_them() {
     let run = Run::unbuilt();
     let mut elsewhere = Elsewhere::new(&run);

@@ -245,3 +245,43 @@ fn two_runners_of_one_session_do_not_take_away_what_the_other_uses() {
     assert!(said.contains("removed what `sh` left, 1 container, 1 network, 2 volumes"), "{said}");
     engine::until_gone(&name, GONE_WITHIN);
 }
+
+#[test]
+fn what_was_removed_is_written_down_and_counted_at_the_end() {
+    let run = Run::unbuilt();
+    let (name, path) = (unique("reported"), run.file("report.jsonl"));
+    std::fs::write(&path, "{\"session\":\"another\",\"why\":\"asked for\"}\n").unwrap();
+    let path = path.to_string_lossy().into_owned();
+    let script = format!("{} && test \"$REAPER_REPORT\" = '{path}'", everything(&name));
+    let arguments = ["run", "--session", &name, "--report", &path, "--", "sh", "-c", &script];
+    let output = reaper(&run, &arguments).output().unwrap();
+    let said = succeeded(&output);
+    assert!(said.contains(&format!("removed 3: session ended 3; each is in {path}")), "{said}");
+    // It has waited for the last look, after which there is no reaper.
+    engine::until_gone(&name, GONE_WITHIN);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let kinds: Vec<_> = text
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok().filter(|line| line["session"] == name))
+        .map(|line| (line["kind"].clone(), line["name"].clone()))
+        .collect();
+    let expected =
+        [("container", name.clone()), ("network", format!("{name}-net")), ("volume", format!("{name}-vol"))];
+    let expected: Vec<(Value, Value)> = expected.map(|(kind, name)| (kind.into(), name.into())).into();
+    assert_eq!(kinds, expected, "{text}");
+}
+
+/// Killed, it removes nothing itself; then nobody is there to write it down, and the reaper does its work all the same.
+#[test]
+fn a_report_is_no_reason_to_leave_anything() {
+    let run = Run::unbuilt();
+    let (name, path) = (unique("reported-killed"), run.file("report.jsonl").to_string_lossy().into_owned());
+    let script = format!("{} && touch '{}'; exec sleep 120", everything(&name), run.file("made").display());
+    let arguments = ["run", "--session", &name, "--report", &path, "--", "sh", "-c", &script];
+    let process = Process::start(&mut reaper(&run, &arguments));
+    until("everything is made", GONE_WITHIN, || {
+        if run.file("made").exists() { Ok(()) } else { Err(format!("{:?}", engine::resources(&name))) }
+    });
+    process.kill();
+    engine::until_gone(&name, GONE_WITHIN);
+}
