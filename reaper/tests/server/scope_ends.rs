@@ -73,9 +73,8 @@ fn while_a_scope_is_removed_everybody_is_answered() {
 /// As a removal that hangs in the kernel.
 #[test]
 fn a_scope_that_is_stuck_holds_up_neither_clients_nor_other_scopes() {
-    let mut world = World::default();
-    world.resources =
-        vec![of("a", "containers", "a1"), of("b", "containers", "b1"), of("c", "volumes", "c1")];
+    let resources = vec![of("a", "containers", "a1"), of("b", "containers", "b1"), of("c", "volumes", "c1")];
+    let mut world = World { resources, ..World::default() };
     world.script.insert("DELETE /containers/a1", [Misbehaviour::Never; 3].into());
     let engine = Engine::start(world);
     let settings = [("RYUK_REQUEST_TIMEOUT", "500ms"), ("RYUK_REMOVE_RETRIES", "1")];
