@@ -6,7 +6,7 @@ use crate::round::Share;
 
 fn patience() -> Patience {
     let ms = Duration::from_millis;
-    Patience { retries: 2, interval: ms(100), settled: ms(400), timeout: ms(60_000) }
+    Patience { retries: 2, interval: ms(100), settled: ms(400), timeout: Duration::from_secs(60) }
 }
 
 fn scopes() -> (Scopes, Arc<Living>) {
@@ -39,7 +39,7 @@ fn sweep(
 ) -> Vec<String> {
     let wanted = scopes.due(now).expect("it is due");
     let shares = wanted.iter().map(|wanted| share(&wanted.filter)).collect();
-    let round = Round { shares, waits, ..Round::default() };
+    let round = Round { waits, shares, ..Round::default() };
     scopes.take(Swept { wanted, round, began: now, cut_short: false }, now)
 }
 
@@ -101,9 +101,10 @@ fn who_came_back_while_the_server_was_late_is_not_judged_by_it() {
     scopes.hold(ScopeWord::Begin, &filter("a"), holder).unwrap();
     scopes.lose(holder, lost_at);
     assert_eq!(scopes.grace_ends_at(), Some(lost_at + GRACE));
-    let late = lost_at + 3 * GRACE;
+    let before = lost_at + 3 * GRACE;
+    let late = before + Duration::from_millis(1);
     // Who came before has had the time.
-    let before = Some(late - Duration::from_millis(1));
+    let before = Some(before);
     assert_eq!(scopes.judge(late, before), []);
     assert_eq!(scopes.judge(late, before), []);
     assert_eq!(scopes.judge(late, Some(late)), []);
@@ -162,16 +163,16 @@ fn an_engine_that_waits_uses_up_no_retries_until_the_time_is_over() {
     let began = Instant::now();
     ended(&mut scopes, &["a"], began);
     let mut now = began;
-    while now < began + Duration::from_millis(59_000) {
+    while now < began + Duration::from_secs(59) {
         assert_eq!(sweep(&mut scopes, now, true, |_| refused("no answer")), Vec::<String>::new());
         now = scopes.look_at().unwrap();
     }
-    ended(&mut scopes, &["b"], now - Duration::from_millis(1));
+    ended(&mut scopes, &["b"], now);
     sweep(&mut scopes, now, true, |_| refused("no answer"));
     ended(&mut scopes, &["c"], now);
     let wanted: Vec<_> = scopes.due(now).unwrap().into_iter().map(|wanted| wanted.filter).collect();
     assert_eq!(wanted, [filter("c")]);
-    now = began + Duration::from_millis(60_000);
+    now = began + Duration::from_secs(60);
     let told = sweep(&mut scopes, now, true, |_| refused("no answer"));
     assert!(told[0].contains("scope=a") && told[0].contains("left behind: no answer"), "{told:?}");
     assert!(!told.iter().any(|line| line.contains("scope=b")), "{told:?}");

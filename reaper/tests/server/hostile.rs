@@ -114,6 +114,39 @@ fn a_thousand_hostile_lines_remove_nothing() {
     assert_eq!(engine.left().len(), 4);
 }
 
+/// What is begun is lost, ended, or the session's in the end: each is a way to a removal.
+#[test]
+fn a_thousand_hostile_scopes_remove_nothing() {
+    let engine = Engine::start(world());
+    let ryuk = Ryuk::start(&engine.host(), &[]);
+    let waits = ryuk.registered("label=nobody=has");
+    let mut generator = Generator(0x0123_4567_89ab_cdef);
+    let mut client = ryuk.greeted();
+    let mut begun = 0;
+    for _ in 0..1_000 {
+        let line = hostile_line(&mut generator).replace('\r', "");
+        for word in ["%scope", "%scope-again", "%scope-end"] {
+            // One that lives may be ended by the next, and one that is left to the server is lost.
+            if word != "%scope" && generator.next(2) == 0 {
+                continue;
+            }
+            let answer = client.say(&format!("{word} {line}"));
+            assert!(answer == "ACK" || answer.starts_with("ERROR "), "{word} {line:?}: {answer}");
+            begun += usize::from(answer == "ACK");
+            // A line that is not understood costs the connection, and one of a scope that is not there does not.
+            if !(answer == "ACK" || answer.contains("scope")) {
+                client = ryuk.greeted();
+                break;
+            }
+        }
+    }
+    assert!(begun > 0, "some of them name a label, if a strange one");
+    drop((client, waits));
+    assert_eq!(ryuk.ended(), 0);
+    assert!(engine.removals().is_empty(), "{:?}", engine.removals());
+    assert_eq!(engine.left().len(), 4);
+}
+
 #[test]
 fn ten_thousand_random_byte_strings_remove_nothing() {
     let engine = Engine::start(world());
