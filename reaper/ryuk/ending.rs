@@ -101,6 +101,11 @@ impl Ending {
         }
     }
 
+    /// Whether nothing was there at the last look, which is not yet the one that counts.
+    pub(crate) fn is_clean(&self) -> bool {
+        self.last == Last::Clean
+    }
+
     /// Whether what it had waits for the engine.
     pub(crate) fn waits(&self) -> bool {
         self.last == Last::Waits

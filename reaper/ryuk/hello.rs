@@ -27,7 +27,7 @@
 //!
 //! ```text
 //! client   %scope label=…&label=…         what matches this is removed as soon as nobody holds it any more
-//! server   ACK                            or an error, where a scope of this filter is being removed
+//! server   ACK                            or an error, while what a scope of this filter had is being removed
 //! client   %scope-again label=…           the same, on another connection after one was lost
 //! server   ACK                            or an error: the time to come back was over, what it had is gone
 //! client   %scope-end label=…             this connection lets go of it; the last to do so ends it at once
@@ -110,6 +110,9 @@ pub(crate) fn answer_clients(others: usize) -> String {
 pub(crate) fn read_clients(line: &str) -> Option<u32> {
     number(line.trim_end_matches(['\r', '\n']).strip_prefix("CLIENTS ")?)
 }
+
+/// How an answer goes on behind `ERROR `, where a scope may be begun once what it had is gone.
+pub(crate) const SCOPE_HAS_ENDED: &str = "the scope has ended";
 
 /// What a client says of a scope.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,6 +6,7 @@
 //! grace    somebody holds it again ──▶ held
 //!          it is over ──▶ ending
 //! ending   nothing of it is there, and was seen late enough ──▶ forgotten
+//!          nothing of it is there, and somebody begins it anew ──▶ held
 //!          what is left will not go ──▶ left, for the session's end
 //! ```
 //!
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 use crate::client::MOMENT;
 use crate::ending::{Ending, Next, Patience, Sweep};
 use crate::filter::Filter;
-use crate::hello::ScopeWord;
+use crate::hello::{SCOPE_HAS_ENDED, ScopeWord};
 use crate::living::Living;
 use crate::report::Why;
 use crate::round::{Round, Wanted};
@@ -94,13 +95,16 @@ impl Scopes {
         let has_room = self.holds < MOST_HOLDS;
         match self.all.get_mut(filter) {
             Some(State::Held(holders)) if holders.contains(&holder) => return Ok(()),
-            Some(State::Ending(_)) => return Err(has_ended()),
+            // The next of several tests may name what the one before it did. Something late would be his, and go with him.
+            Some(State::Ending(ending)) if word == ScopeWord::Again || !ending.is_clean() => {
+                return Err(has_ended());
+            }
             Some(State::Left(_)) | None if word == ScopeWord::Again => return Err(has_ended()),
             _ if !has_room => return Err(too_many()),
             Some(State::Held(holders)) => {
                 holders.insert(holder);
             }
-            Some(state @ (State::Grace(_) | State::Left(_))) => {
+            Some(state @ (State::Grace(_) | State::Ending(_) | State::Left(_))) => {
                 // One in grace is among the living already.
                 self.living.add(filter.clone());
                 *state = State::Held([holder].into());
@@ -262,7 +266,7 @@ impl Scopes {
 }
 
 fn has_ended() -> String {
-    "the scope has ended: what it had is gone or going; begin another, or this one once it is gone".into()
+    format!("{SCOPE_HAS_ENDED}: what it had is gone or going; begin another, or this one once it is gone")
 }
 
 pub(crate) fn not_held() -> String {

@@ -200,6 +200,37 @@ fn what_another_tool_made_goes_with_the_last_test_that_named_it() {
     scene.end();
 }
 
+/// Tests that follow one another, each with the same name for what another tool makes.
+#[test]
+fn a_name_that_the_test_before_has_used_waits_until_that_ones_things_are_gone() {
+    let scene = Scene::new("scoped-again");
+    let beside = Process::start(&mut alone(&scene, "beside"));
+    until_made(&scene.run, "beside");
+    let project = format!("again-{}", std::process::id());
+    let engine = engine::Engine::system();
+    for turn in ["first", "second", "third"] {
+        let log = scene.run.file(turn);
+        std::fs::create_dir_all(&log).unwrap();
+        let mut command = alone(&scene, "scoped_names_a_project");
+        let test = Process::start(command.env("SUITE_PROJECT", &project).env("SUITE_LOG", log.join("log")));
+        until("it has named the project", WITHIN, || {
+            std::fs::metadata(log.join("log")).map(drop).map_err(|error| error.to_string())
+        });
+        let left: Vec<String> = engine::labelled("project", &project);
+        assert_eq!(left, Vec::<String>::new(), "{turn}");
+        let volume = serde_json::json!({ "Name": project, "Labels": { "project": project } });
+        engine.done("POST", "/volumes/create", &volume);
+        std::fs::write(log.join("scoped-goes-on"), "").unwrap();
+        test.succeed();
+    }
+    until("the third's is gone", WITHIN, || {
+        let left = engine::labelled("project", &project);
+        if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+    });
+    beside.kill();
+    scene.end();
+}
+
 #[test]
 fn a_scoped_guard_reaps_its_own_now_and_nothing_else() {
     let scene = Scene::new("scoped-reaps");

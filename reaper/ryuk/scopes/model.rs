@@ -61,6 +61,8 @@ struct Known {
     lost_at: Option<Instant>,
     /// Since when it has ended, and what was late counted.
     quiet_since: Option<Instant>,
+    /// Nothing was there when it was looked for last.
+    is_clean: bool,
 }
 
 struct Model {
@@ -86,7 +88,7 @@ impl Model {
     }
 
     fn has_ended(&self, what: usize) -> bool {
-        self.known.get(&what).is_some_and(|known| known.quiet_since.is_some())
+        self.known.get(&what).is_some_and(|known| known.quiet_since.is_some() && !known.is_clean)
     }
 
     fn hold(&mut self, word: ScopeWord, who: usize, what: usize) {
@@ -96,7 +98,7 @@ impl Model {
         if expected {
             let known = self.known.entry(what).or_default();
             known.holders.insert(who);
-            known.lost_at = None;
+            (known.lost_at, known.quiet_since, known.is_clean) = (None, None, false);
         }
     }
 
@@ -177,6 +179,9 @@ impl Model {
         for (what, known) in self.known.clone() {
             let Some(quiet_since) = known.quiet_since else { continue };
             let looked = filters.iter().position(|wanted| *wanted == filter(what));
+            if let Some(at) = looked {
+                self.known.entry(what).or_default().is_clean = !seen[at] && !cut_short;
+            }
             let is_over = !self.scopes.all.contains_key(&filter(what));
             if is_over {
                 let at = looked.expect("forgotten without a look");

@@ -10,13 +10,19 @@ use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock, Weak};
 use std::thread::{self, ThreadId};
+use std::time::{Duration, Instant};
 
 use super::connection::{Connection, lock};
 use super::outcome;
-use crate::error::Result;
+use crate::acquire::SCOPE_HAS_ENDED;
+use crate::error::{Error, Result};
 use crate::platform::random;
 use crate::session::{Filter, Labels, SCOPE, SessionId};
 use crate::settings::{Keep, running_test};
+
+/// For the reaper to remove what an earlier test has named in the same words.
+const GONE_WITHIN: Duration = Duration::from_secs(60);
+const ASK_AGAIN: Duration = Duration::from_millis(50);
 
 /// The scope of a guard; it ends when the last handle on that is dropped.
 #[derive(Debug)]
@@ -100,9 +106,7 @@ impl Scope {
     pub(super) fn also(&self, filter: Filter) -> Result<()> {
         let Some(connection) = &self.connection else { return Ok(()) };
         if self.keep == Keep::Nothing && connection.knows_scopes() {
-            let (answer, answered) = std::sync::mpsc::sync_channel(1);
-            connection.begin_scope(filter.clone(), Box::new(move |outcome| drop(answer.send(outcome))));
-            answered.recv().unwrap_or_else(|_| Err(connection.ended()))?;
+            begin_once_gone(connection, &filter)?;
         }
         lock(&self.filters).push(filter);
         Ok(())
@@ -163,6 +167,25 @@ impl Drop for Scope {
             connection.end_scope(&filters, self.keep == Keep::Nothing);
         } else {
             connection.remove_now(filters);
+        }
+    }
+}
+
+/// Begins a scope. Where a test before this one has named the same, this one waits until what that had is gone: it would be
+/// taken for this one's, or be removed with that one's.
+fn begin_once_gone(connection: &Connection, filter: &Filter) -> Result<()> {
+    let began = Instant::now();
+    loop {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        connection.begin_scope(filter.clone(), Box::new(move |outcome| drop(answer.send(outcome))));
+        match answered.recv().unwrap_or_else(|_| Err(connection.ended())) {
+            // The reaper has no word for "now it may be had".
+            Err(Error::FilterRefused { answer, .. })
+                if answer.contains(SCOPE_HAS_ENDED) && began.elapsed() < GONE_WITHIN =>
+            {
+                thread::sleep(ASK_AGAIN);
+            }
+            outcome => return outcome,
         }
     }
 }

@@ -146,11 +146,8 @@ fn whoever_comes_back_too_late_is_told_so_and_keeps_his_connection() {
     let mut healed = ryuk.scoped(B);
     drop(ryuk.scoped(A));
     ryuk.until_left(&engine, &[]);
-    // Until it is known to be gone for good, nobody may begin it: what is late would be his.
-    for word in ["%scope-again", "%scope"] {
-        let answer = healed.say(&format!("{word} {A}"));
-        assert!(answer.starts_with("ERROR the scope has ended"), "{word}: {answer}");
-    }
+    let answer = healed.say(&format!("%scope-again {A}"));
+    assert!(answer.starts_with("ERROR the scope has ended"), "{answer}");
     for (line, problem) in [
         (format!("%scope-end {A}"), "ERROR this connection does not hold that scope"),
         ("%scope-again label=never=begun".into(), "ERROR the scope has ended"),
@@ -159,6 +156,29 @@ fn whoever_comes_back_too_late_is_told_so_and_keeps_his_connection() {
         assert!(answer.starts_with(problem), "{line}: {answer}");
     }
     assert_eq!(healed.say(&format!("%scope-end {B}")), "ACK");
+}
+
+/// As the next of several tests that name one thing; what it makes then is its own.
+#[test]
+fn a_scope_that_has_ended_is_begun_anew_once_nothing_of_it_is_there() {
+    let engine = engine(vec![of("a", "containers", "a1")]);
+    let ryuk = Ryuk::start(&engine.host(), &[("RYUK_CHANGES_RETRY_INTERVAL", "200ms")]);
+    let mut first = ryuk.scoped(A);
+    assert_eq!(first.say(&format!("%scope-end {A}")), "ACK");
+    // The last look, at which it would be forgotten, is 800 ms away.
+    let mut answers = Vec::new();
+    ryuk.until("it may be begun", || {
+        answers.push(first.say(&format!("%scope {A}")));
+        (answers.last()? == "ACK").then_some(())
+    });
+    let others = answers.iter().filter(|answer| *answer != "ACK");
+    assert!(others.into_iter().all(|answer| answer.starts_with("ERROR the scope has ended")), "{answers:?}");
+    engine.world().resources.push(of("a", "containers", "a2"));
+    // Which takes longer than the last look was away.
+    ryuk.until_a_grace_is_over("another");
+    assert_eq!(engine.left(), ["a2"]);
+    assert_eq!(first.say(&format!("%scope-end {A}")), "ACK");
+    ryuk.until_left(&engine, &[]);
 }
 
 /// Once nothing more can come of it.
