@@ -10,7 +10,9 @@ mod demo;
 mod fuzz;
 mod images;
 mod package;
+mod plot;
 mod progress;
+mod scopes;
 mod setup;
 mod step;
 mod targets;
@@ -29,6 +31,9 @@ cargo xtask <command>
   bench [--setup]  the figures that are promised, each beside its floor; fails when one is missed
   bench --shared [--setup]
                    a hundred tests on one PostgreSQL, beside a container each and a OnceCell
+  bench --scopes [--setup]
+                   a hundred tests that clean nothing up: how many containers there are at once, how soon each goes, and
+                   the plot of it that is in the README
   fuzz [--setup] [--seconds N]
                    feed the embedded server's readers with what nobody would send, N seconds each (60)
   torture [--setup] [--quick] [--seed <number>]
@@ -68,6 +73,8 @@ fn main() -> ExitCode {
         ["bench", "--shared", "--setup"] => {
             setup::require(true).and_then(|()| images::run(true)).and_then(|()| compare::run())
         }
+        ["bench", "--scopes"] => setup::require(false).and_then(|()| scopes::run()),
+        ["bench", "--scopes", "--setup"] => setup::require(true).and_then(|()| scopes::run()),
         ["fuzz", options @ ..] => fuzz(options),
         ["torture", options @ ..] => {
             let (setup, options): (Vec<&str>, Vec<&str>) =

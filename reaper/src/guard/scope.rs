@@ -6,7 +6,6 @@
 
 use std::cell::Cell;
 use std::future::poll_fn;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock, Weak};
 use std::thread::{self, ThreadId};
@@ -243,8 +242,9 @@ pub(crate) fn making<T>(make: impl FnOnce() -> T) -> T {
     make()
 }
 
-/// The same for a future, as often as it is polled.
-pub(crate) async fn making_async<T>(make: impl Future<Output = T>) -> T {
-    let mut make = pin!(make);
+/// The same for what a future makes, as often as that is polled. On the heap: it would make the caller's future as large
+/// as itself, twice.
+pub(crate) async fn making_async<F: Future>(make: impl FnOnce() -> F) -> F::Output {
+    let mut make = Box::pin(making(make));
     poll_fn(|context| making(|| make.as_mut().poll(context))).await
 }

@@ -117,7 +117,7 @@ where
     match claim(reaper, key).await.map_err(Failure::Ours)? {
         Claim::Made(made) => made.decode(key).map_err(Failure::Ours),
         Claim::Turn(turn) => {
-            let value = making_async(making(init)).await.map_err(Failure::Init)?;
+            let value = making_async(init).await.map_err(Failure::Init)?;
             turn.keep(&value).map_err(Failure::Ours)
         }
     }
@@ -164,7 +164,7 @@ where
                 worthless = Some(made);
             }
             Claim::Turn(turn) => {
-                let (value, attached) = making_async(making(init)).await?;
+                let (value, attached) = making_async(init).await?;
                 turn.keep(&value)?;
                 return Ok(attached);
             }
