@@ -53,6 +53,8 @@
 //! }
 //! ```
 //!
+//! What it creates goes with the run; with the test, where the attribute says `scope = "test"` ([`Scope`]).
+//!
 //! # A whole module
 //!
 //! ```
@@ -286,6 +288,8 @@ pub mod guide {
     pub mod keeping {}
     #[doc = include_str!("../docs/guide/nextest.md")]
     pub mod nextest {}
+    #[doc = include_str!("../docs/guide/scopes.md")]
+    pub mod scopes {}
     #[doc = include_str!("../docs/guide/settings.md")]
     pub mod settings {}
     #[doc = include_str!("../docs/guide/shared.md")]

@@ -117,6 +117,15 @@ impl Engine {
         self.labelled(SESSION, session)
     }
 
+    /// The same for who can ask again.
+    ///
+    /// # Errors
+    ///
+    /// When the engine does not list something.
+    pub fn try_resources(&self, session: &str) -> Result<Vec<String>, String> {
+        self.try_labelled(SESSION, session)
+    }
+
     /// The same for any label.
     ///
     /// # Panics

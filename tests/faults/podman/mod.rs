@@ -3,6 +3,7 @@
 mod filters;
 mod past_the_reaper;
 mod runs;
+mod scopes;
 mod slow;
 mod users;
 
