@@ -9,3 +9,6 @@ fn plain() {}
 #[with_reaper]
 #[test]
 fn guarded() {}
+
+#[reaper::with_reaper(scope = "test")]
+fn scoped() {}

@@ -66,11 +66,13 @@ impl Bench {
     fn attach(&self, table: &mut Table) -> Result<(), String> {
         let mut holder = self.acquire(&self.session)?;
         let (mut ours, mut floor, mut guarded, mut plain) = (vec![], vec![], vec![], vec![]);
+        let mut scoped = vec![];
         for round in 0..ATTACHES {
             progress("attach", round, ATTACHES);
             ours.push(self.printed("attach")?);
             floor.push(self.printed("by_hand")?);
             guarded.push(self.test("guarded")?);
+            scoped.push(self.test("scoped")?);
             plain.push(self.test("plain")?);
         }
         table.ratio("attach: one inspect, one connect, one ACK", "by hand", &ours, &floor, 2.0);
@@ -78,6 +80,10 @@ impl Bench {
         let (guarded, plain) = (milliseconds(median(&guarded)), milliseconds(median(&plain)));
         let detail = format!("{guarded:.2} ms with, {plain:.2} ms without");
         table.limit("an empty #[with_reaper] over an empty #[test]", extra, 5.0, "ms", &detail);
+
+        let scoped = milliseconds(median(&scoped));
+        let detail = format!("{scoped:.2} ms with the scope");
+        table.limit("an empty scoped test over an empty guarded one", scoped - guarded, 1.0, "ms", &detail);
 
         let reaper = Client::system().inspect(&format!("/containers/reaper_{}/json", self.session))?;
         let id = reaper["State"]["Pid"].to_string();
