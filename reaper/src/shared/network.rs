@@ -9,8 +9,8 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
+use hmac_sha256::Hash;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::values::attached;
 use crate::engine::{
@@ -118,7 +118,7 @@ async fn find_or_create(reaper: &Reaper, engine: &Endpoint, asked: &str) -> Resu
 
 /// Nobody else's, also where two runs on one engine ask for the same.
 fn name(session: &SessionId, asked: &str) -> String {
-    let digest = Sha256::digest(session.as_str());
+    let digest = Hash::hash(session.as_str().as_bytes());
     let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     format!("{asked}_{short}")
 }
