@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use super::values::attached;
 use crate::engine::{
-    BollardEngine, Endpoint, Engine as _, Inventory as _, Kind, Sought, has_network, wait, work,
+    ApiEngine, Endpoint, Engine as _, Inventory as _, Kind, Sought, has_network, wait, work,
 };
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
@@ -111,7 +111,7 @@ async fn find_or_create(reaper: &Reaper, engine: &Endpoint, asked: &str) -> Resu
     }
     let labels = reaper.labels().iter().chain([(NETWORK, asked)]);
     let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    let id = BollardEngine::new(engine).create_network(&name, &labels).await?;
+    let id = ApiEngine::new(engine).create_network(&name, &labels).await?;
     tracing::info!(%session, network = name, "network created");
     Ok(Network { id, name })
 }
