@@ -29,6 +29,8 @@ cargo xtask <command>
   bench [--setup]  the figures that are promised, each beside its floor; fails when one is missed
   bench --shared [--setup]
                    a hundred tests on one PostgreSQL, beside a container each and a OnceCell
+  releases [--setup]
+                   the library beside each release of testcontainers that it promises to stand beside
   fuzz [--setup] [--seconds N]
                    feed the embedded server's readers with what nobody would send, N seconds each (60)
   torture [--setup] [--quick] [--seed <number>]
@@ -58,6 +60,8 @@ fn main() -> ExitCode {
         ["test", "--setup"] => {
             setup::require_for_tests(true).and_then(|()| images::run(true)).and_then(|()| check::test())
         }
+        ["releases"] => setup::require(false).and_then(|()| check::releases()),
+        ["releases", "--setup"] => setup::require(true).and_then(|()| check::releases()),
         ["images"] => setup::engine(false).and_then(|()| images::run(false)),
         ["images", "--setup"] => setup::engine(true).and_then(|()| images::run(true)),
         ["bench"] => setup::require(false).and_then(|()| bench::run()),
