@@ -43,7 +43,7 @@ pub(crate) fn test() -> Result<(), String> {
     Ok(())
 }
 
-/// The library beside the releases of testcontainers that [`test`] leaves out.
+/// The library beside the releases of testcontainers that `cargo xtask test` leaves out.
 pub(crate) fn releases() -> Result<(), String> {
     let mut steps = Steps::default();
     build(&mut steps, &MORE_RELEASES)?;
