@@ -4,7 +4,7 @@
 
 use std::error::Error;
 
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash;
 
 /// An architecture of the compiler's in an engine's words.
 pub(crate) fn architecture(compilers: &str) -> Result<&'static str, Box<dyn Error>> {
@@ -59,5 +59,5 @@ fn archive(files: &[(&str, u32, &[u8])]) -> Result<Vec<u8>, Box<dyn Error>> {
 
 /// SHA-256 in hexadecimal digits.
 pub(crate) fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Hash::hash(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }

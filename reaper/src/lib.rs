@@ -85,8 +85,7 @@
 //!
 //! # testcontainers
 //!
-//! Its releases since 0.23.2 take the labels, with nothing switched on here (those before 0.27 want a bollard that cargo
-//! does not resolve beside this crate's yet):
+//! Its releases since 0.23.2 take the labels, with nothing switched on here:
 //!
 //! ```no_run
 //! use reaper::{Reaper, with_reaper};
@@ -106,7 +105,7 @@
 //! for a container that the whole run shares. The networks of testcontainers carry no labels: [`Reaper::network`] has
 //! one that does, whose name it takes.
 //!
-//! bollard takes the labels as a map, `Some(reaper.labels().into())`, and the docker CLI as above.
+//! bollard takes the labels as a map, `Some(reaper.labels().into())`, in any release, and the docker CLI as above.
 //!
 //! # Compose
 //!
@@ -225,10 +224,10 @@
 //! # Features
 //!
 //! `embedded` (default) compiles the reaper's own image in; `tokio` (default) lets `#[with_reaper]` alone run an
-//! `async fn`; `rstest` adds the fixtures; `bollard` adds containers that a session shares, and re-exports bollard,
-//! by whose types they are described; `testcontainers` the same for its images, and `with_reaper` for their labels;
-//! `ryuk-server` builds the embedded server as a program; `cli` builds the command line `reaper`, and has what it
-//! needs besides this: [sessions](https://docs.rs/test-reaper/latest/reaper/sessions) on an engine, a
+//! `async fn`; `rstest` adds the fixtures; `bollard` adds containers that a session shares, and re-exports bollard, 0.20 or
+//! 0.21, by whose types they are described, and beside `rstest` (`features = ["rstest", "bollard"]`) the fixture of a
+//! client; `testcontainers` the same for its images, and `with_reaper` for their labels; `ryuk-server` builds the embedded
+//! server as a program; `cli` builds the command line `reaper`, and has what it needs besides this: [sessions](https://docs.rs/test-reaper/latest/reaper/sessions) on an engine, a
 //! [diagnosis](https://docs.rs/test-reaper/latest/reaper/diagnosis) of it, and [being a
 //! runner](https://docs.rs/test-reaper/latest/reaper/runner).
 

@@ -37,7 +37,7 @@ fn an_attach_is_one_look_at_the_engine_and_one_filter() {
     attached(proxy.serve(&mut attach()));
     assert_eq!(run.records()[1].reaper, container);
     let requests: Vec<_> = proxy.seen().into_iter().map(|request| request.line).collect();
-    assert_eq!(requests, [format!("GET /containers/reaper_{session}/json HTTP/1.0")]);
+    assert_eq!(requests, [format!("GET /containers/reaper_{session}/json HTTP/1.1")]);
     registered(2);
     engine::until_gone(&session, Duration::from_secs(60));
 }

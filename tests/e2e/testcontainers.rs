@@ -1,5 +1,8 @@
-//! testcontainers as its users have it: two releases in packages of their own, each with its bollard, and what the
+//! testcontainers as its users have it: six releases in packages of their own, each with its bollard, and what the
 //! library adds to the current one. Its own removing never comes to it here, since every process is killed.
+//!
+//! A bollard of its own takes a minute to build, so the two releases of one in the middle have a command of their own:
+//! `cargo xtask releases`.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -95,25 +98,31 @@ fn an_id_is_enough_to_share(package: &'static str) {
     engine::until_gone(&package.session, GONE_WITHIN);
 }
 
-#[test]
-fn an_id_is_enough_to_share_containers_of_testcontainers_0_27() {
-    an_id_is_enough_to_share("testcontainers-0.27");
+/// What is promised of every release.
+macro_rules! release {
+    ($name:ident, $package:literal, on $bollard:literal $(, $ignored:meta)?) => {
+        mod $name {
+            #[test]
+            $(#[$ignored])?
+            fn labels_are_enough() {
+                super::labels_are_enough($package, $bollard);
+            }
+
+            #[test]
+            $(#[$ignored])?
+            fn an_id_is_enough_to_share() {
+                super::an_id_is_enough_to_share($package);
+            }
+        }
+    };
 }
 
-#[test]
-fn an_id_is_enough_to_share_containers_of_testcontainers_0_28() {
-    an_id_is_enough_to_share("testcontainers-0.28");
-}
-
-#[test]
-fn labels_are_enough_for_testcontainers_0_27_on_bollard_0_20() {
-    labels_are_enough("testcontainers-0.27", "0.20.");
-}
-
-#[test]
-fn labels_are_enough_for_testcontainers_0_28_on_bollard_0_21() {
-    labels_are_enough("testcontainers-0.28", "0.21.");
-}
+release!(release_0_23, "testcontainers-0.23", on "0.18.");
+release!(release_0_24, "testcontainers-0.24", on "0.18.");
+release!(release_0_25, "testcontainers-0.25", on "0.19.", ignore = "run by `cargo xtask releases`");
+release!(release_0_26, "testcontainers-0.26", on "0.19.", ignore = "run by `cargo xtask releases`");
+release!(release_0_27, "testcontainers-0.27", on "0.20.");
+release!(release_0_28, "testcontainers-0.28", on "0.21.");
 
 #[test]
 fn a_killed_test_leaves_neither_its_container_nor_the_network_that_it_is_on() {

@@ -218,6 +218,8 @@ fn exchange(
             answer
         }
         Decision::Change(change) => {
+            // A body in one piece, as the engine gives it to this version.
+            let request = Request { line: request.line.replace(" HTTP/1.1", " HTTP/1.0"), ..request };
             let answer = String::from_utf8_lossy(&request.answer()?).into_owned();
             let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
             let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or(500);

@@ -34,6 +34,8 @@ cargo xtask <command>
   bench --scopes [--setup]
                    a hundred tests that clean nothing up: how many containers there are at once, how soon each goes, and
                    the plot of it that is in the README
+  releases [--setup]
+                   the library beside each release of testcontainers that it promises to stand beside
   fuzz [--setup] [--seconds N]
                    feed the embedded server's readers with what nobody would send, N seconds each (60)
   torture [--setup] [--quick] [--seed <number>]
@@ -63,6 +65,8 @@ fn main() -> ExitCode {
         ["test", "--setup"] => {
             setup::require_for_tests(true).and_then(|()| images::run(true)).and_then(|()| check::test())
         }
+        ["releases"] => setup::require(false).and_then(|()| check::releases()),
+        ["releases", "--setup"] => setup::require(true).and_then(|()| check::releases()),
         ["images"] => setup::engine(false).and_then(|()| images::run(false)),
         ["images", "--setup"] => setup::engine(true).and_then(|()| images::run(true)),
         ["bench"] => setup::require(false).and_then(|()| bench::run()),

@@ -1,6 +1,6 @@
 //! What only a diagnosis asks of an engine: who it is, whether it has an image, and a volume to be removed.
 //!
-//! Written out like the lists, and for the same reason; beside the trait, since acquiring needs none of it.
+//! Beside the trait, since acquiring needs none of it.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,8 +9,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::discover::Place;
-use super::http::{ask, invalid, post};
+use super::http::{Body, ask, demand};
 use super::percent;
+use super::verdict::invalid;
 
 /// For an engine that accepts a connection and then says nothing.
 const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
@@ -70,9 +71,8 @@ pub(crate) async fn create_volume(
     name: &str,
     labels: &BTreeMap<String, String>,
 ) -> io::Result<()> {
-    let body = json!({"Name": name, "Labels": labels}).to_string();
-    let answer = post(place, "/volumes/create", &body).await?;
-    if answer.status == 201 { Ok(()) } else { Err(answer.unusable()) }
+    let body = json!({"Name": name, "Labels": labels});
+    demand(place, "POST", "/volumes/create", Body::Json(&body)).await.map(drop).map_err(io::Error::other)
 }
 
 #[cfg(test)]

@@ -1,90 +1,113 @@
 //! A request to the engine's own interface, written out.
 //!
-//! For what bollard is left aside for: the look-up, which every test process waits for and for which a general
-//! client in a debug build took twice the request's time; and lists, of which three words an item are wanted,
-//! while their models differ between the two releases of bollard that this crate works with. HTTP/1.0, so that
-//! the answer ends with the connection and is never chunked.
+//! HTTP/1.1 with one request for each connection, which the engine closes. HTTP/1.0 would need no chunks to be understood
+//! on paper; but then the end of a log or of a pull is the end of the connection, and one that breaks off looks like
+//! one that is done. Rejected: hyper, and a client with a model of all that an engine can say: see `ARCHITECTURE.md`.
 
 use std::io;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::net::TcpStream;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt as _;
+use tokio::time::timeout;
 
+use super::answer::{Answer, Failure, Incoming};
+use super::connector::{Stream, authority, connect};
 use super::discover::Place;
-use super::verdict;
 
 /// Removing a container waits for its processes.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What the engine answered.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) body: Vec<u8>,
+/// What a request carries.
+#[derive(Clone, Copy)]
+pub(super) enum Body<'a> {
+    Nothing,
+    Json(&'a Value),
+    /// An archive of an image.
+    Tar(&'a [u8]),
 }
 
-impl Answer {
-    /// The error for an answer that nobody can use.
-    pub(super) fn unusable(&self) -> io::Error {
-        verdict::unusable(self.status, &self.body)
-    }
-}
-
-/// Sends a request without a body and reads the whole answer.
+/// Sends a request without a body and reads the whole answer, for those who have a deadline.
 pub(super) async fn ask(place: &Place, method: &str, path: &str) -> io::Result<Answer> {
-    send(place, format!("{method} {path} HTTP/1.0\r\nHost: docker\r\n\r\n")).await
-}
-
-/// The same with a body of JSON.
-#[cfg(feature = "cli")]
-pub(super) async fn post(place: &Place, path: &str, body: &str) -> io::Result<Answer> {
-    let length = body.len();
-    let headers = format!("Host: docker\r\nContent-Type: application/json\r\nContent-Length: {length}");
-    send(place, format!("POST {path} HTTP/1.0\r\n{headers}\r\n\r\n{body}")).await
-}
-
-async fn send(place: &Place, request: String) -> io::Result<Answer> {
-    // As much as an engine says of a reaper, and some.
-    let mut answer = Vec::with_capacity(16 << 10);
-    open(place, &request).await?.read_to_end(&mut answer).await?;
-    read(&answer)
-}
-
-/// Sends a request; the answer is what comes until the end.
-pub(super) async fn open(place: &Place, request: &str) -> io::Result<Box<dyn AsyncRead + Unpin>> {
-    async fn ask<S: AsyncRead + AsyncWrite + Unpin + 'static>(
-        mut engine: S,
-        request: &str,
-    ) -> io::Result<Box<dyn AsyncRead + Unpin>> {
-        engine.write_all(request.as_bytes()).await?;
-        Ok(Box::new(engine))
-    }
-    match place {
-        #[cfg(unix)]
-        Place::Socket(socket) => ask(tokio::net::UnixStream::connect(socket).await?, request).await,
-        #[cfg(not(unix))]
-        Place::Socket(_) => Err(io::ErrorKind::Unsupported.into()),
-        Place::Tcp(address) => ask(TcpStream::connect(address).await?, request).await,
-    }
+    open(place, method, path, Body::Nothing).await?.answer().await
 }
 
 /// [`ask`], for those who have no deadline of their own.
 pub(super) async fn bounded(place: &Place, method: &str, path: &str) -> io::Result<Answer> {
-    let answer = tokio::time::timeout(REQUEST_TIMEOUT, ask(place, method, path)).await;
-    answer.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+    timeout(REQUEST_TIMEOUT, ask(place, method, path)).await.unwrap_or_else(|_| Err(too_long()))
 }
 
-pub(super) fn read(answer: &[u8]) -> io::Result<Answer> {
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n");
-    let (head, body) = answer.split_at(end.map_or(answer.len(), |end| end + 4));
-    let head = String::from_utf8_lossy(head);
-    let first = head.lines().next().unwrap_or_default();
-    let status = first.strip_prefix("HTTP/").and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
-    let status = status.ok_or_else(|| verdict::not_http(answer))?;
-    Ok(Answer { status, body: body.to_vec() })
+/// Has something done, within a minute; gives the body of the answer. An answer other than that it is done is an error
+/// with the engine's words.
+pub(super) async fn demand(
+    place: &Place,
+    method: &str,
+    path: &str,
+    body: Body<'_>,
+) -> Result<Vec<u8>, Failure> {
+    let done = async { Ok(open(place, method, path, body).await?.done().await?.whole().await?) };
+    timeout(REQUEST_TIMEOUT, done).await.unwrap_or_else(|_| Err(too_long().into()))
 }
 
-pub(super) fn invalid(problem: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, problem)
+/// Sends a request and reads the head of the answer; for what takes as long as it takes, and is bounded by whoever waits.
+pub(super) async fn open(
+    place: &Place,
+    method: &str,
+    path: &str,
+    body: Body<'_>,
+) -> io::Result<Incoming<Stream>> {
+    let mut engine = connect(place).await?;
+    let sent = engine.write_all(&written(authority(place), method, path, body)).await;
+    match (sent, Incoming::read(engine).await) {
+        // Who refuses early does not take the rest of a body, and has said why.
+        (Err(unsent), Err(_)) => Err(unsent),
+        (_, answer) => answer,
+    }
+}
+
+/// The whole request, in one piece: a second one would wait on TCP until the first has been acknowledged.
+fn written(host: &str, method: &str, path: &str, body: Body<'_>) -> Vec<u8> {
+    let json;
+    let (kind, body) = match body {
+        Body::Nothing => ("", &[][..]),
+        Body::Json(value) => {
+            json = value.to_string();
+            ("Content-Type: application/json\r\n", json.as_bytes())
+        }
+        Body::Tar(archive) => ("Content-Type: application/x-tar\r\n", archive),
+    };
+    // Of none there is no length to tell, but where one is expected.
+    let length = if method == "POST" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
+    let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{kind}{length}\r\n");
+    [head.as_bytes(), body].concat()
+}
+
+fn too_long() -> io::Error {
+    let problem = format!("the engine did not answer within {REQUEST_TIMEOUT:?}");
+    io::Error::new(io::ErrorKind::TimedOut, problem)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_request_is_as_the_engine_reads_it() {
+        let text = |method, body| String::from_utf8(written("docker", method, "/x?y=1", body)).unwrap();
+        let json = json!({"A": 1});
+        let begin = "/x?y=1 HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n";
+        assert_eq!(text("GET", Body::Nothing), format!("GET {begin}\r\n"));
+        assert_eq!(text("DELETE", Body::Nothing), format!("DELETE {begin}\r\n"));
+        assert_eq!(text("POST", Body::Nothing), format!("POST {begin}Content-Length: 0\r\n\r\n"));
+        assert_eq!(
+            text("POST", Body::Json(&json)),
+            format!("POST {begin}Content-Type: application/json\r\nContent-Length: 7\r\n\r\n{{\"A\":1}}")
+        );
+        assert_eq!(
+            text("POST", Body::Tar(b"abc")),
+            format!("POST {begin}Content-Type: application/x-tar\r\nContent-Length: 3\r\n\r\nabc")
+        );
+    }
 }

@@ -12,13 +12,15 @@ use std::time::{Duration, SystemTime};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use super::answer::Answer;
 use super::discover::Place;
-use super::http::{Answer, bounded, invalid};
+use super::http::bounded;
 use super::kind::Kind;
 use super::moment::moment;
 use super::percent;
 use super::provider::State;
 use super::sought::Sought;
+use super::verdict::invalid;
 use crate::session::RYUK;
 
 /// Something on an engine.

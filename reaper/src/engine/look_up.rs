@@ -6,8 +6,9 @@ use std::net::IpAddr;
 
 use serde::Deserialize;
 
+use super::answer::Answer;
 use super::discover::Place;
-use super::http::{Answer, ask, bounded};
+use super::http::{ask, bounded};
 use super::provider::{Container, Ports, Published, RYUK_PORT_NAME, State};
 use super::verdict::{not_described, not_json};
 
@@ -157,11 +158,13 @@ fn state(status: &str) -> State {
 
 #[cfg(test)]
 mod tests {
-    use super::super::http;
+    use super::super::answer::Incoming;
     use super::*;
 
     fn read(answer: &[u8]) -> io::Result<Option<Container>> {
-        super::container(&http::read(answer)?)
+        // All of it is there, so nothing is waited for.
+        let answer = crate::engine::wait(async { Incoming::read(answer).await?.answer().await });
+        super::container(&answer?)
     }
 
     fn answer(status: &str, body: &str) -> Vec<u8> {

@@ -2,8 +2,12 @@
 
 #[cfg(feature = "cli")]
 mod about;
+mod answer;
+mod api_engine;
 mod attend;
-mod bollard;
+mod connector;
+mod create;
+mod dial;
 mod discover;
 #[cfg(test)]
 pub(crate) mod doubles;
@@ -11,10 +15,12 @@ mod http;
 mod inventory;
 #[path = "../../ryuk/kind.rs"]
 mod kind;
+mod log;
 mod look_up;
 mod moment;
 mod percent;
 mod podman;
+mod progress;
 mod provider;
 mod same;
 mod sought;
@@ -23,10 +29,8 @@ mod worker;
 
 #[cfg(feature = "cli")]
 pub(crate) use self::about::{about, create_volume, has_image};
+pub(crate) use self::api_engine::ApiEngine;
 pub(crate) use self::attend::Said;
-pub(crate) use self::bollard::BollardEngine;
-#[cfg(feature = "rstest")]
-pub(crate) use self::bollard::client_at;
 pub(crate) use self::discover::{Endpoint, Place, discover, likely};
 #[cfg(feature = "cli")]
 pub(crate) use self::discover::{Probed, endpoint, probes};

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use super::discover::{Place, is_there};
-use super::http::{ask, invalid};
+use super::http::ask;
 use super::provider::ContainerSpec;
+use super::verdict::invalid;
 use crate::error::Cause;
 
 /// Unlike what Docker has, too, this is there behind a version alone; any from 4.0.0 on has it.

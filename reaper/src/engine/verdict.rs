@@ -132,7 +132,7 @@ pub(super) fn unusable(status: u16, body: &[u8]) -> io::Error {
     match verdict(status, &text) {
         Verdict::Never(advice) => Hopeless { problem, advice }.into(),
         // An engine that cannot even look is restarting, or on fire.
-        Verdict::Passes | Verdict::Unclear(_) => broken(problem),
+        Verdict::Passes | Verdict::Unclear(_) => invalid(problem),
     }
 }
 
@@ -141,15 +141,23 @@ pub(super) fn not_http(answer: &[u8]) -> io::Error {
     let first = String::from_utf8_lossy(answer).lines().next().unwrap_or_default().to_owned();
     match answer {
         // A connection that was closed, perhaps half-way through the first word.
-        begun if b"HTTP/".starts_with(begun) || begun.starts_with(b"HTTP/") => {
-            broken(format!("the engine answered {first:?}"))
-        }
+        begun if may_be_http(begun) => invalid(format!("the engine answered {first:?}")),
         // A record of TLS: an alert.
         [0x15, 3, ..] => {
             Hopeless { problem: "it answered with an alert of TLS".to_owned(), advice: TLS }.into()
         }
-        _ => Hopeless { problem: format!("it answered {:?}", shortened(&first)), advice: NO_ENGINE }.into(),
+        _ => no_engine(format!("it answered {:?}", shortened(&first))),
     }
+}
+
+/// Whether an answer that begins so may become one of HTTP.
+pub(super) fn may_be_http(begun: &[u8]) -> bool {
+    b"HTTP/".starts_with(begun) || begun.starts_with(b"HTTP/")
+}
+
+/// The error for what is said by whoever is no engine.
+pub(super) fn no_engine(problem: String) -> io::Error {
+    Hopeless { problem, advice: NO_ENGINE }.into()
 }
 
 /// Fails with a body that is not even the beginning of JSON, whatever the status says.
@@ -159,21 +167,22 @@ pub(super) fn not_json(body: &[u8]) -> io::Result<()> {
     if text.starts_with('{') || text.is_empty() {
         return Ok(());
     }
-    Err(Hopeless { problem: format!("it answered {:?}", shortened(text)), advice: NO_ENGINE }.into())
+    Err(no_engine(format!("it answered {:?}", shortened(text))))
 }
 
 /// The error for a body that is JSON to its end, and of somebody else.
 pub(super) fn not_described(error: &serde_json::Error) -> io::Error {
     let problem = format!("the engine's answer has no use: {error}");
-    if error.is_eof() { broken(problem) } else { Hopeless { problem, advice: NO_ENGINE }.into() }
+    if error.is_eof() { invalid(problem) } else { no_engine(problem) }
 }
 
-fn broken(problem: String) -> io::Error {
+/// The error for what makes no sense, and may be otherwise the next time.
+pub(super) fn invalid(problem: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, problem)
 }
 
 /// Whole pages are not for an error's text.
-fn shortened(text: &str) -> String {
+pub(super) fn shortened(text: &str) -> String {
     let mut line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = line.char_indices().nth(300) {
         line.truncate(end);

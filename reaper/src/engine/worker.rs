@@ -1,7 +1,7 @@
 //! Work for an engine on a thread of its own, and waiting for it with a runtime or without.
 //!
-//! bollard wants tokio, with its clock running; a test may have another runtime, none, or one whose time stands
-//! still. So what it asks of an engine is done on a thread with a runtime that lasts as long as the work, and
+//! A request wants tokio, with its clock running; a test may have another runtime, none, or one whose time stands
+//! still. So what is asked of an engine is done on a thread with a runtime that lasts as long as the work, and
 //! whoever asked is only told. Rejected: doing it on the thread that holds the connection to the reaper, which has
 //! to notice the end of its stream while a service takes its minute to be ready.
 

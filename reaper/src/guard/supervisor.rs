@@ -25,7 +25,7 @@ use super::slots;
 #[cfg(feature = "cli")]
 use crate::acquire::count_clients;
 use crate::acquire::{Acquired, Plan, WireError, acquire, found_before, leave, register};
-use crate::engine::{BollardEngine, Endpoint, Place, discover, likely};
+use crate::engine::{ApiEngine, Endpoint, Place, discover, likely};
 use crate::error::{Error, Result, panicked};
 use crate::platform::random;
 use crate::removal::{Orphans, Reaped, Spared, Why, look, reap};
@@ -161,7 +161,7 @@ fn memory(session: &SessionId, config: &Config) -> Memory {
 }
 
 pub(super) struct Supervisor {
-    engine: BollardEngine,
+    engine: ApiEngine,
     pub(super) plan: Plan,
     pub(super) stream: TcpStream,
     /// Whether the reaper first acquired was made by this process.
@@ -202,7 +202,7 @@ impl Supervisor {
 
     async fn at(session: &SessionId, config: Config, endpoint: Endpoint, memory: &Memory) -> Result<Self> {
         let (began, allowed) = (Instant::now(), config.acquire_timeout);
-        let engine = BollardEngine::new(&endpoint);
+        let engine = ApiEngine::new(&endpoint);
         let (session, memory) = (session.clone(), memory.clone());
         let mut plan = Plan { session, config, endpoint, memory, runner: OnceCell::new() };
         let session = plan.session.clone();

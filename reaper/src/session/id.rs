@@ -20,7 +20,7 @@ use std::io;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use sha2::{Digest, Sha256};
+use hmac_sha256::Hash;
 
 use crate::error::Result;
 use crate::platform::{self, Process};
@@ -67,7 +67,7 @@ impl SessionId {
     }
 
     fn derived(parts: &[&str]) -> Self {
-        let mut hash = Sha256::new();
+        let mut hash = Hash::new();
         hash.update(PREFIX);
         for part in parts {
             // The separator keeps ("ab", "c") apart from ("a", "bc").

@@ -8,9 +8,9 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use hmac_sha256::Hash;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::kind::Kind;
 use crate::error::{Error, Result};
@@ -115,7 +115,8 @@ pub(super) fn failed(key: &str, error: io::Error) -> Error {
 fn file_name(key: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' };
     let readable: String = key.chars().take(READABLE).map(plain).collect();
-    let digest: String = Sha256::digest(key).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+    let digest: String =
+        Hash::hash(key.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
     format!("{readable}-{digest}")
 }
 

@@ -9,12 +9,12 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
+use hmac_sha256::Hash;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest as _, Sha256};
 
 use super::values::attached;
 use crate::engine::{
-    BollardEngine, Endpoint, Engine as _, Inventory as _, Kind, Sought, has_network, wait, work,
+    ApiEngine, Endpoint, Engine as _, Inventory as _, Kind, Sought, has_network, wait, work,
 };
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
@@ -111,14 +111,14 @@ async fn find_or_create(reaper: &Reaper, engine: &Endpoint, asked: &str) -> Resu
     }
     let labels = reaper.session_labels().iter().chain([(NETWORK, asked)]);
     let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
-    let id = BollardEngine::new(engine).create_network(&name, &labels).await?;
+    let id = ApiEngine::new(engine).create_network(&name, &labels).await?;
     tracing::info!(%session, network = name, "network created");
     Ok(Network { id, name })
 }
 
 /// Nobody else's, also where two runs on one engine ask for the same.
 fn name(session: &SessionId, asked: &str) -> String {
-    let digest = Sha256::digest(session.as_str());
+    let digest = Hash::hash(session.as_str().as_bytes());
     let short: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
     format!("{asked}_{short}")
 }

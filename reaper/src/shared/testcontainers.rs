@@ -12,8 +12,8 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
+use hmac_sha256::Hash;
 use serde_json::{Value, json};
-use sha2::{Digest as _, Sha256};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerRequest, Image, ImageExt as _, ReuseDirective};
 
@@ -208,7 +208,7 @@ fn canonical<I: Image>(request: &ContainerRequest<I>) -> Value {
 }
 
 fn digest(text: &str) -> String {
-    Sha256::digest(text).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    Hash::hash(text.as_bytes()).iter().take(16).map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]

@@ -28,12 +28,14 @@
 //!
 //! The same guard with a scope of its own: what it creates goes with the test, and not with the run.
 //!
-//! # `docker`, `labels`
+//! # `labels`, `docker`
 //!
-//! A bollard client for the engine on which the session's reaper runs, and the session's labels as a map.
-//! Both want a guard to be held: the fixture `reaper` in a parameter before them, or `#[with_reaper]`.
+//! The session's labels as a map; and, with the feature `bollard` beside `rstest`, a bollard client for the engine on which
+//! the session's reaper runs. Both want a guard to be held: the fixture `reaper` in a parameter before them, or
+//! `#[with_reaper]`.
 //!
-//! ```
+#![cfg_attr(feature = "bollard", doc = "```")]
+#![cfg_attr(not(feature = "bollard"), doc = "```ignore")]
 //! use std::collections::HashMap;
 //!
 //! use reaper::fixtures::bollard::Docker;
@@ -49,16 +51,15 @@
 //! }
 //! ```
 //!
-//! The client is of the bollard that this crate was built with, which is re-exported as
-//! [`bollard`]: a test that depends on the other of the two releases that this crate works with has a type of
-//! the same name that is not the same.
+//! The client is of the bollard that this crate was built with, which is re-exported as `fixtures::bollard`: a test that
+//! depends on another release has a type of the same name that is not the same.
 //!
 //! Rejected: `#[fixture] pub fn reaper()`. It makes a type `reaper`, and where that is imported the name no
 //! longer means the crate: `use reaper::Reaper` beside it fails to compile.
 
+#[cfg(feature = "bollard")]
 pub use ::bollard;
 
-use crate::engine::client_at;
 use crate::guard::Reaper;
 
 /// The fixture `reaper` is the crate itself, with a hidden function `default` at its root.
@@ -134,11 +135,16 @@ pub mod labels {
     }
 }
 
-/// A bollard client for the engine on which the session's reaper runs.
+/// For one request of the client's.
+#[cfg(feature = "bollard")]
+const REQUEST_TIMEOUT_SECONDS: u64 = 60;
+
+/// A bollard client for the engine on which the session's reaper runs (feature `bollard`).
 ///
 /// # Panics
 ///
 /// When no guard is held, or the reaper is switched off: then it is not known which engine is meant.
+#[cfg(feature = "bollard")]
 #[must_use]
 #[track_caller]
 pub fn docker() -> ::bollard::Docker {
@@ -148,10 +154,29 @@ pub fn docker() -> ::bollard::Docker {
     };
     match client_at(endpoint) {
         Ok(docker) => docker,
-        Err(error) => panic!("{}", error.report()),
+        Err(error) => panic!("failed to prepare a client for the engine at {endpoint}: {error}"),
     }
 }
 
+/// A client for an endpoint as [`Reaper::endpoint`] has it. It asks unversioned paths, so nothing is negotiated.
+#[cfg(feature = "bollard")]
+fn client_at(endpoint: &str) -> Result<::bollard::Docker, ::bollard::errors::Error> {
+    use ::bollard::{API_DEFAULT_VERSION, Docker};
+    match endpoint.split_once("://") {
+        #[cfg(unix)]
+        Some(("unix", path)) => Docker::connect_with_unix(path, REQUEST_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
+        #[cfg(not(unix))]
+        Some(("unix", path)) => {
+            Docker::connect_with_named_pipe(path, REQUEST_TIMEOUT_SECONDS, API_DEFAULT_VERSION)
+        }
+        Some((_, address)) => {
+            Docker::connect_with_http(address, REQUEST_TIMEOUT_SECONDS, API_DEFAULT_VERSION)
+        }
+        None => Docker::connect_with_http(endpoint, REQUEST_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
+    }
+}
+
+#[cfg(feature = "bollard")]
 #[doc(hidden)]
 pub mod docker {
     //! The fixture as rstest calls it.

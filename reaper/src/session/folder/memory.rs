@@ -5,7 +5,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use sha2::{Digest as _, Sha256};
+use hmac_sha256::Hash;
 
 use super::private::{read, replace};
 use super::session_folder::{SessionFolder, path_of};
@@ -25,7 +25,7 @@ struct Notes {
 impl Memory {
     /// The notes of a session in this user's folder about what the key names.
     pub(crate) fn of(root: PathBuf, session: &str, key: &str) -> Self {
-        let about = Sha256::digest(key).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let about = Hash::hash(key.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
         Self(Some(Notes { root, session: session.to_owned(), about }))
     }
 

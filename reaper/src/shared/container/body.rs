@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 
 use super::ready::{Check, Ready, until_ready};
 use super::shared_container::{SharedContainer, share};
-use crate::engine::{BollardEngine, Endpoint, Inventory as _, Kind, Removal, wait, work};
+use crate::engine::{ApiEngine, Endpoint, Inventory as _, Kind, Removal, wait, work};
 use crate::error::Result;
 use crate::guard::Reaper;
 use crate::session::{KEEP, Labels, is_ours};
@@ -190,8 +190,8 @@ async fn shared_container(reaper: Reaper, key: String, spec: ContainerSpec) -> R
 }
 
 async fn make(place: &Endpoint, labels: &Labels, key: &str, spec: &ContainerSpec) -> Result<SharedContainer> {
-    let engine = BollardEngine::new(place);
-    let id = engine.create_container(spec.filled(labels, place.publish_on())).await?;
+    let engine = ApiEngine::new(place);
+    let id = engine.create_container(&json!(spec.filled(labels, place.publish_on()))).await?;
     let made = async {
         engine.start_container(&id).await?;
         until_ready(&engine, place, key, &id, &spec.ready).await

@@ -10,7 +10,7 @@ use std::io;
 use serde_json::json;
 
 use super::shared_container::{LOG_LINES, SharedContainer, look_at, share};
-use crate::engine::{BollardEngine, Endpoint, Engine as _, wait, work};
+use crate::engine::{ApiEngine, Endpoint, Engine as _, wait, work};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::shared::values::Failure;
@@ -119,7 +119,7 @@ async fn found(place: &Endpoint, key: String, id: String) -> Result<SharedContai
         return Ok(container);
     }
     // Of a container that is there, whatever its state, there is a log.
-    match BollardEngine::new(place).log(&id, LOG_LINES).await {
+    match ApiEngine::new(place).log(&id, LOG_LINES).await {
         Ok(log) => {
             let problem = "it has ended when its maker returns".to_owned();
             Err(Error::ContainerNotReady { key, id, problem, log })

@@ -14,7 +14,7 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::shared_container::{LOG_LINES, SharedContainer, look_at};
-use crate::engine::{BollardEngine, Endpoint, Engine as _};
+use crate::engine::{ApiEngine, Endpoint, Engine as _};
 use crate::error::{Error, Result};
 
 const WITHIN: Duration = Duration::from_secs(60);
@@ -45,7 +45,7 @@ impl Default for Ready {
 
 /// Waits for a container that has been started.
 pub(super) async fn until_ready(
-    engine: &BollardEngine,
+    engine: &ApiEngine,
     place: &Endpoint,
     key: &str,
     id: &str,
@@ -70,7 +70,7 @@ pub(super) async fn until_ready(
 
 impl Ready {
     /// The inner error is what does not hold yet.
-    async fn holds(&self, engine: &BollardEngine, container: &SharedContainer) -> Result<Result<(), String>> {
+    async fn holds(&self, engine: &ApiEngine, container: &SharedContainer) -> Result<Result<(), String>> {
         if let Some(text) = &self.log {
             let log = engine.whole_log(container.id()).await?;
             if !log.iter().any(|line| line.contains(text)) {

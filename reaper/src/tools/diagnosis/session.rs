@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep};
 use super::finding::{Examination, Told};
 use crate::acquire::{Image, Plan, acquire};
 use crate::engine::{
-    BollardEngine, Container, ContainerSpec, Endpoint, Engine as _, Inventory as _, Kind, Refusal, Removal,
+    ApiEngine, Container, ContainerSpec, Endpoint, Engine as _, Inventory as _, Kind, Refusal, Removal,
     Resource, Sought, State, create_volume,
 };
 use crate::error::{Error, Result};
@@ -36,7 +36,7 @@ impl<T: FnMut(Told)> Examination<T> {
             Ok(plan) => plan,
             Err(error) => return self.bad("reaper", error.report(), "correct it where it was found"),
         };
-        let engine = BollardEngine::new(&plan.endpoint);
+        let engine = ApiEngine::new(&plan.endpoint);
         (self.tell)(Told::Begins("starting a reaper"));
         if let Some(stream) = self.reaper(&engine, &plan, image).await {
             self.removal(&engine, &plan, stream).await;
@@ -48,7 +48,7 @@ impl<T: FnMut(Told)> Examination<T> {
     }
 
     /// Whether it starts, and whether it can be reached.
-    async fn reaper(&mut self, engine: &BollardEngine, plan: &Plan, image: &str) -> Option<TcpStream> {
+    async fn reaper(&mut self, engine: &ApiEngine, plan: &Plan, image: &str) -> Option<TcpStream> {
         let error = match acquire(engine, plan, &[plan.filter()]).await {
             Ok(acquired) => {
                 self.good("reaper", format!("the container {} runs", plan.name()));
@@ -95,7 +95,7 @@ impl<T: FnMut(Told)> Examination<T> {
     }
 
     /// Whether it removes what it is there for.
-    async fn removal(&mut self, engine: &BollardEngine, plan: &Plan, stream: TcpStream) {
+    async fn removal(&mut self, engine: &ApiEngine, plan: &Plan, stream: TcpStream) {
         if let Err(error) = create(engine, plan).await {
             let advice = "see what the engine refuses, and why; a test would be refused it, too";
             return self.bad("removal", error.report(), advice);
@@ -174,7 +174,7 @@ fn plan(mut config: Config, endpoint: Endpoint) -> Result<Plan> {
 
 /// One thing of each kind that needs nothing but the engine; the container of the reaper's image, since there may be
 /// no other, and never started.
-async fn create(engine: &BollardEngine, plan: &Plan) -> Result<()> {
+async fn create(engine: &ApiEngine, plan: &Plan) -> Result<()> {
     let name = plan.session.to_string();
     let labels = Labels::new(&plan.session, Owner::of(&plan.session, &plan.config));
     let mut labels: BTreeMap<_, _> =
