@@ -79,8 +79,10 @@ pub(crate) fn check() -> Result<(), String> {
     }
     // Not testcontainers, which is as much again to compile, and has no code of ours for one system alone.
     for target in FOREIGN {
-        let foreign = ["-p", "test-reaper", "--features", "bollard,cli,rstest", "--target", target];
-        steps.run(&mut cargo(&[&["clippy"], &foreign[..], &deny].concat()))?;
+        for features in ["", "bollard,cli,rstest"] {
+            let foreign = ["-p", "test-reaper", "--features", features, "--target", target];
+            steps.run(&mut cargo(&[&["clippy"], &foreign[..], &deny].concat()))?;
+        }
     }
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
     steps.run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;

@@ -34,7 +34,9 @@ mod way;
 mod wire;
 
 pub(crate) use self::earlier::{found_before, leave};
-pub(crate) use self::hello::{SCOPE_HAS_ENDED, SCOPES, ScopeWord, read_removed as removed_in};
+#[cfg(any(unix, feature = "cli"))]
+pub(crate) use self::hello::read_removed as removed_in;
+pub(crate) use self::hello::{SCOPE_HAS_ENDED, SCOPES, ScopeWord};
 #[cfg(feature = "cli")]
 pub(crate) use self::image::Image;
 pub(crate) use self::search::{Acquired, acquire};

@@ -14,6 +14,7 @@ use crate::session::{self, Filter, Labels, Owner, REAPER, SessionId};
 use crate::settings::{Config, Keep};
 
 const CONNECTION_TIMEOUT: &str = "RYUK_CONNECTION_TIMEOUT";
+#[cfg(any(unix, test, feature = "cli"))]
 const RECONNECTION_TIMEOUT: &str = "RYUK_RECONNECTION_TIMEOUT";
 
 /// How long a reaper waits for its first client: whoever created it connects at once, or has ended, and holds the session's
@@ -21,6 +22,7 @@ const RECONNECTION_TIMEOUT: &str = "RYUK_RECONNECTION_TIMEOUT";
 const FIRST_CLIENT_WITHIN: &str = "12s";
 
 /// How long a reaper waits for another client when the run is over.
+#[cfg(any(unix, test, feature = "cli"))]
 const WAIT_AFTER_RUN: &str = "1s";
 
 /// The network that every Docker Engine has.
@@ -103,6 +105,7 @@ impl Plan {
 
     /// How long the reaper has to wait for another client once whoever saw the end of the run has said so; none where
     /// a setting says how long to wait in any case.
+    #[cfg(any(unix, test, feature = "cli"))]
     pub(crate) fn wait_after_run(&self) -> Option<&'static str> {
         (!self.config.ryuk.contains_key(RECONNECTION_TIMEOUT)).then_some(WAIT_AFTER_RUN)
     }

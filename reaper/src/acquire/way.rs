@@ -26,7 +26,7 @@ impl Way {
     }
 
     /// Connects, and returns once this reaper tells over it what it removes.
-    #[cfg(unix)]
+    #[cfg(any(unix, feature = "cli"))]
     pub(crate) fn report(&self, within: Duration) -> io::Result<TcpStream> {
         if self.expected.is_none() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "the image has no word for it"));
@@ -53,6 +53,7 @@ impl Way {
     }
 
     /// Whether the end of the run can be said to the reaper.
+    #[cfg(any(unix, test, feature = "cli"))]
     pub(crate) fn takes_words(&self) -> bool {
         self.expected.is_some()
     }

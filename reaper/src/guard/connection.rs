@@ -9,7 +9,7 @@ use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-#[cfg(all(unix, feature = "cli"))]
+#[cfg(feature = "cli")]
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -44,7 +44,7 @@ pub(crate) struct Connection {
     /// With `REAPER_KEEP=on-failure`: what is created over this connection, registered if all goes well.
     pub(super) passing: Option<Filter>,
     /// Takes down what the reaper tells, where no keeper does; waited for by whoever has to know all of it.
-    #[cfg(all(unix, feature = "cli"))]
+    #[cfg(feature = "cli")]
     pub(super) reporting: Arc<Mutex<Vec<JoinHandle<()>>>>,
     /// Whether a guard of it has no scope of its own, so that what it creates hangs on all tests of this process.
     pub(super) has_shared: AtomicBool,
@@ -194,7 +194,7 @@ impl Connection {
     }
 
     /// The threads that take down what the reaper tells.
-    #[cfg(all(unix, feature = "cli"))]
+    #[cfg(feature = "cli")]
     pub(crate) fn take_reporting(&self) -> Vec<JoinHandle<()>> {
         std::mem::take(&mut lock(&self.reporting))
     }

@@ -13,7 +13,7 @@ mod leave;
 mod outcome;
 mod reaper;
 mod reported;
-#[cfg(unix)]
+#[cfg(any(unix, feature = "cli"))]
 mod reporting;
 mod scope;
 mod scope_words;

@@ -200,10 +200,7 @@ impl Reaper {
     /// Lets go, and gives the threads that take down what the reaper removes, which end with it.
     #[cfg(feature = "cli")]
     pub(crate) fn let_go(self) -> Vec<std::thread::JoinHandle<()>> {
-        #[cfg(unix)]
-        return self.connection.as_deref().map(Connection::take_reporting).unwrap_or_default();
-        #[cfg(not(unix))]
-        Vec::new()
+        self.connection.as_deref().map(Connection::take_reporting).unwrap_or_default()
     }
 
     /// Has shared values made anew, for what they stand for has been removed, before this is answered.

@@ -4,13 +4,13 @@
 use std::io::Write as _;
 use std::sync::Once;
 
-#[cfg(all(unix, feature = "cli"))]
+#[cfg(feature = "cli")]
 use super::connection::lock;
-#[cfg(all(unix, feature = "cli"))]
+#[cfg(feature = "cli")]
 use super::reporting;
 use super::supervisor::Supervisor;
 use crate::removal::{Reaped, Report, Why};
-#[cfg(all(unix, feature = "cli"))]
+#[cfg(feature = "cli")]
 use crate::session::Owner;
 use crate::settings::Found;
 
@@ -26,7 +26,6 @@ impl Supervisor {
     }
 
     /// Where nobody is left behind to do it, and this process is the run's, it takes down itself what the reaper removes.
-    #[cfg(unix)]
     pub(super) fn report(&self) {
         let Some(found) = &self.plan.config.report else { return };
         #[cfg(feature = "cli")]

@@ -104,7 +104,7 @@ fn acquire_and_hold(
             requests,
             filters: supervisor.session_filters(),
             passing: passing(&supervisor.plan),
-            #[cfg(all(unix, feature = "cli"))]
+            #[cfg(feature = "cli")]
             reporting: Arc::clone(&supervisor.reporting),
             has_shared: AtomicBool::new(false),
         });
@@ -171,7 +171,7 @@ pub(super) struct Supervisor {
     /// What the creator of a reaper found of earlier sessions.
     orphans: Orphans,
     pub(super) line: Arc<Mutex<Line>>,
-    #[cfg(all(unix, feature = "cli"))]
+    #[cfg(feature = "cli")]
     pub(super) reporting: Arc<Mutex<Vec<thread::JoinHandle<()>>>>,
 }
 
@@ -227,7 +227,7 @@ impl Supervisor {
             filters,
             orphans,
             line,
-            #[cfg(all(unix, feature = "cli"))]
+            #[cfg(feature = "cli")]
             reporting: Arc::default(),
         };
         supervisor.tell_of_others(None).await;
@@ -398,7 +398,6 @@ impl Supervisor {
     }
 
     /// Has the session's reaper kept for as long as the runner lives.
-    #[cfg_attr(not(unix), expect(clippy::unused_self, reason = "a keeper is there on Unix alone"))]
     fn leave_keeper(&self) {
         #[cfg(unix)]
         if let Some(runner) = self.plan.runner() {
@@ -413,7 +412,6 @@ impl Supervisor {
             }
             return;
         }
-        #[cfg(unix)]
         self.report();
     }
 

@@ -34,6 +34,10 @@ impl Report {
         Self(path.into())
     }
 
+    #[cfg_attr(
+        not(any(unix, feature = "cli")),
+        allow(dead_code, reason = "for who stays until the reaper ends")
+    )]
     pub(crate) fn path(&self) -> &Path {
         &self.0
     }
@@ -44,6 +48,10 @@ impl Report {
     }
 
     /// Takes down what the reaper tells of one thing.
+    #[cfg_attr(
+        not(any(unix, feature = "cli")),
+        allow(dead_code, reason = "for who stays until the reaper ends")
+    )]
     pub(crate) fn told(&self, object: &str) -> io::Result<()> {
         let mut told: Value = serde_json::from_str(object)?;
         // As the engine writes it: one number or the other, or text.
