@@ -232,6 +232,16 @@ fn a_name_that_the_test_before_has_used_waits_until_that_ones_things_are_gone() 
 }
 
 #[test]
+fn a_scope_is_its_own_sessions_and_one_that_nobody_takes_keeps_nobody_waiting() {
+    let scene = Scene::new("scoped-two");
+    let other = format!("{}-other", scene.session);
+    Process::start(alone(&scene, "of_two_sessions").env("SUITE_PROJECT", &other)).succeed();
+    Process::start(&mut alone(&scene, "goes_away_before_it_is_there")).succeed();
+    engine::until_gone(&other, WITHIN);
+    scene.end();
+}
+
+#[test]
 fn a_scoped_guard_reaps_its_own_now_and_nothing_else() {
     let scene = Scene::new("scoped-reaps");
     let beside = Process::start(&mut alone(&scene, "beside"));

@@ -146,6 +146,7 @@ fn without_a_word_for_it_the_test_removes_its_things_and_says_so() {
     let settings = [("TESTCONTAINERS_RYUK_CONTAINER_IMAGE", image.as_str())];
     let mut scoped = Scoped::in_scene(scene, &settings);
     assert_ne!(scoped.made.reaper, embedded);
+    Process::start(&mut command(&scoped.scene, "goes_away_before_it_is_there", &settings)).succeed();
     std::fs::write(scoped.scene.run.file("scoped-goes-on"), "").unwrap();
     let test = std::mem::replace(&mut scoped.test, Process::start(&mut Command::new("true")));
     let said = test.succeed();

@@ -222,8 +222,8 @@ impl Reaper {
         let config = Config::load().ok()?;
         let session = session::resolve(&config).ok()?;
         let connection = slots::current(&session)?;
-        let reaper = Self::with(session, Arc::new(config), Some(connection));
-        Some(Self { scope: scope::here().filter(|_| !scope::is_making()), ..reaper })
+        let scope = scope::here(&connection).filter(|_| !scope::is_making());
+        Some(Self { scope, ..Self::with(session, Arc::new(config), Some(connection)) })
     }
 
     /// The same guard for what the whole session has in common.
@@ -243,9 +243,8 @@ impl Reaper {
 
     /// The labels of the test that runs here, where that has a scope of its own.
     pub(crate) fn labels_here() -> Option<&'static Labels> {
-        let scope = scope::here().filter(|_| !scope::is_making())?;
-        let of_session = Self::current()?;
-        Some(scope.labels_forever(of_session.session_labels()))
+        let current = Self::current()?;
+        current.scope.as_ref().map(|scope| scope.labels_forever(current.session_labels()))
     }
 
     /// Gives the guard a scope, whose end is said when its last handle is dropped; of the process, where nobody drops it.

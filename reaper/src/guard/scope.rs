@@ -154,12 +154,15 @@ impl Drop for Scope {
     fn drop(&mut self) {
         let Some(connection) = &self.connection else { return };
         let filters = std::mem::take(&mut *lock(&self.filters));
+        // Nothing can carry labels that nobody has asked for, and who never got this guard must not be waited for.
+        let is_empty = self.labels.get().is_none() && filters.len() == 1;
         let goes = match self.keep {
             Keep::Nothing => true,
             Keep::Always => false,
             Keep::OnFailure => self.has_passed(),
         };
-        if !goes {
+        let is_told = self.keep == Keep::Nothing && connection.knows_scopes();
+        if !goes || (is_empty && !is_told) {
             return;
         }
         if connection.knows_scopes() {
@@ -198,19 +201,26 @@ impl Asker {
     }
 }
 
-/// The scope of the test that runs here: the last that this thread has asked for, or, where the process runs one test
-/// alone, the last of all.
-pub(super) fn here() -> Option<Arc<Scope>> {
+/// The scope of the test that runs here, over this connection: the last that this thread has asked for, or, where the
+/// process runs one test alone, the last of all.
+pub(super) fn here(connection: &Arc<Connection>) -> Option<Arc<Scope>> {
+    let is_over =
+        |scope: &Arc<Scope>| scope.connection.as_ref().is_some_and(|own| Arc::ptr_eq(own, connection));
+    all_here().into_iter().find(is_over)
+}
+
+/// The same over any connection, the last first.
+fn all_here() -> Vec<Arc<Scope>> {
     let (here, is_alone) = (thread::current().id(), running_test().is_some());
     let scopes = lock(&SCOPES);
     // Of no other test's: a handle here might be the last one, whose drop has to be on the thread of its test.
-    let mut own = scopes.iter().rev().filter(|(thread, _)| *thread == here || is_alone);
-    own.find_map(|(_, scope)| scope.upgrade())
+    let own = scopes.iter().rev().filter(|(thread, _)| *thread == here || is_alone);
+    own.filter_map(|(_, scope)| scope.upgrade()).collect()
 }
 
 /// The test that runs here fails.
 pub(super) fn note_failure() {
-    if let Some(scope) = here() {
+    for scope in all_here() {
         scope.failed.store(true, Ordering::Relaxed);
     }
 }

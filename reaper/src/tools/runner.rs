@@ -16,7 +16,7 @@ use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::removal::sessions::{self, Resource};
 use crate::session::{self, Filter, GIVEN, Owner, SessionId, owner_lives};
-use crate::settings::{Config, Found, Keep, REPORT, RUN, Run};
+use crate::settings::{Config, Found, Keep, REPORT, RUN, Run, Scope};
 
 /// A session that this process holds for the commands that it runs.
 #[derive(Debug)]
@@ -95,6 +95,8 @@ impl Runner {
         let this = || Owner::this().map(|runner| Run { session: session.to_string(), runner });
         let run = outer.or_else(this);
         let reaper = Reaper::builder().with_session_id(session.as_str()).with_run(run.clone());
+        // All of the session is this one's to end, whatever its tests do for themselves.
+        let reaper = reaper.with_scope(Scope::Session);
         let reaper = reaper.with_report(report).acquire()?;
         let keeps = config.keep != Keep::Nothing;
         Ok(Self { reaper, run, nested, keeps, also: Mutex::default(), is_fresh })

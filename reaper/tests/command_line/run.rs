@@ -271,6 +271,17 @@ fn what_was_removed_is_written_down_and_counted_at_the_end() {
     assert_eq!(kinds, expected, "{text}");
 }
 
+/// Its tests have scopes of their own then, and the session is still all its own.
+#[test]
+fn the_scope_of_its_tests_is_not_the_runs() {
+    let run = Run::unbuilt();
+    let name = unique("run-scoped");
+    let mut command = reaper(&run, &["run", "--session", &name, "--", "sh", "-c", &everything(&name)]);
+    let output = command.env("REAPER_SCOPE", "test").output().unwrap();
+    assert!(succeeded(&output).contains("1 container, 1 network, 1 volume"), "{}", text(&output));
+    engine::until_gone(&name, GONE_WITHIN);
+}
+
 /// Killed, it removes nothing itself; then nobody is there to write it down, and the reaper does its work all the same.
 #[test]
 fn a_report_is_no_reason_to_leave_anything() {
