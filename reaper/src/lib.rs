@@ -285,6 +285,8 @@ pub mod guide {
     pub mod how_it_works {}
     #[doc = include_str!("../docs/guide/keeping.md")]
     pub mod keeping {}
+    #[doc = include_str!("../docs/guide/migrating.md")]
+    pub mod migrating {}
     #[doc = include_str!("../docs/guide/nextest.md")]
     pub mod nextest {}
     #[doc = include_str!("../docs/guide/scopes.md")]
