@@ -1,10 +1,11 @@
 //! What stands in the parentheses of the attribute.
 
+use proc_macro2::TokenTree;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream};
 use syn::{Ident, Path, Token};
 
-use crate::parse::{Mistakes, skip_to_comma};
+use crate::mistakes::Mistakes;
 
 /// The arguments of `#[with_reaper]`.
 #[derive(Default)]
@@ -104,4 +105,12 @@ pub(crate) fn library_path(input: ParseStream<'_>, name: &Ident) -> syn::Result<
         let span = if input.is_empty() { name.span() } else { error.span() };
         syn::Error::new(span, message)
     })
+}
+
+/// Past what is not understood.
+pub(crate) fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
+    while !input.is_empty() && !input.peek(Token![,]) {
+        input.parse::<TokenTree>()?;
+    }
+    Ok(())
 }

@@ -9,7 +9,8 @@ use syn::Attribute;
 
 use crate::arguments::Arguments;
 use crate::meaning::{Meaning, find, is_test, meaning, meaning_of_text, takes_parameters};
-use crate::parse::{Function, Mistakes, Parameter, Role};
+use crate::mistakes::Mistakes;
+use crate::parse::{Function, Parameter, Role};
 use crate::source::Surroundings;
 
 /// What is known of the attribute's place in the source.

@@ -13,6 +13,7 @@ mod expand;
 mod library;
 mod meaning;
 mod members;
+mod mistakes;
 mod parse;
 mod shared;
 mod source;

@@ -17,7 +17,8 @@ use crate::compiler::Compiler;
 use crate::expand::{self, verbatim};
 use crate::library::Library;
 use crate::meaning::{Meaning, find, is_test, meaning};
-use crate::parse::{Function, Mistakes, take_balanced, take_until};
+use crate::mistakes::Mistakes;
+use crate::parse::{Function, take_balanced, take_until};
 
 /// A module with its body at hand.
 pub(crate) struct Module {

@@ -212,31 +212,6 @@ impl ToTokens for Parameter {
     }
 }
 
-/// Mistakes gathered so that all of them are reported at once.
-#[derive(Default)]
-pub(crate) struct Mistakes(Option<syn::Error>);
-
-impl Mistakes {
-    pub(crate) fn add(&mut self, span: Span, message: impl std::fmt::Display) {
-        self.append(syn::Error::new(span, message));
-    }
-
-    pub(crate) fn append(&mut self, error: syn::Error) {
-        match &mut self.0 {
-            Some(all) => all.combine(error),
-            none => *none = Some(error),
-        }
-    }
-
-    pub(crate) fn is_empty(&self) -> bool {
-        self.0.is_none()
-    }
-
-    pub(crate) fn into_result(self) -> syn::Result<()> {
-        self.0.map_or(Ok(()), Err)
-    }
-}
-
 fn head(input: ParseStream<'_>, qualifiers: &mut Qualifiers) -> syn::Result<TokenStream> {
     let mut tokens = input.parse::<syn::Visibility>()?.into_token_stream();
     while !input.peek(Token![fn]) {
@@ -272,10 +247,6 @@ pub(crate) fn take_until(
         tokens.extend([input.parse::<TokenTree>()?]);
     }
     Ok(tokens)
-}
-
-pub(crate) fn skip_to_comma(input: ParseStream<'_>) -> syn::Result<()> {
-    take_until(input, &|input| input.peek(Token![,])).map(drop)
 }
 
 /// Up to an end outside all angle brackets. An arrow is no bracket.

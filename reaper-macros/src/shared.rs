@@ -20,13 +20,14 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Ident, Path, Token};
 
-use crate::arguments::library_path;
+use crate::arguments::{library_path, skip_to_comma};
 use crate::check::{Place, Refusals, name_span, walk_parameters};
 use crate::compiler::Compiler;
 use crate::expand::{arrow, body_in_place_of, lose_expectations, plain, respanned, verbatim, with_mistakes};
 use crate::library::Library;
 use crate::meaning::{Meaning, find, is_named};
-use crate::parse::{Function, Mistakes, Parameter, Role, skip_to_comma, take_until};
+use crate::mistakes::Mistakes;
+use crate::parse::{Function, Parameter, Role, take_until};
 
 /// What stands in the parentheses of the attribute.
 #[derive(Default)]

@@ -12,18 +12,17 @@
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use crate::filter::Filter;
 use crate::hello::{self, ScopeWord};
 use crate::log;
 use crate::register::{Line, Register};
 use crate::scopes::{self, Holder};
+use crate::settings::MOMENT;
 
 /// Official Ryuk's limit for a line.
 const LONGEST_LINE: usize = 64 << 10;
-/// What somebody who comes to say something has said it by.
-pub(crate) const MOMENT: Duration = Duration::from_millis(500);
 /// What may have been sent behind a line that is refused.
 const MOST_REFUSED: usize = 64;
 

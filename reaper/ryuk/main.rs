@@ -11,6 +11,7 @@
 //! the one that removes, with `round`, `users`, `docker`, `listing`, `http` and `json`. They share what may not be removed
 //! (`living`), and whom to tell of what was (`report`). What is left behind at the end is exit code 1.
 
+mod brake;
 mod client;
 mod docker;
 mod door;

@@ -9,13 +9,13 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
+use crate::brake::{Brake, Stop};
 use crate::docker::{Docker, Problem, Removal};
 use crate::filter::{self, Filter};
 use crate::kind::Kind;
 use crate::listing::Item;
 use crate::living::Living;
 use crate::log;
-use crate::prune::{Brake, Stop};
 use crate::report::{Reports, Why};
 use crate::users::Users;
 

@@ -16,13 +16,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::client::MOMENT;
 use crate::ending::{Ending, Next, Patience, Sweep};
 use crate::filter::Filter;
 use crate::hello::{SCOPE_HAS_ENDED, ScopeWord};
 use crate::living::Living;
 use crate::report::Why;
 use crate::round::{Round, Wanted};
+use crate::settings::MOMENT;
 
 /// How long a scope waits for somebody whose connection was lost: a killed test's things go within a second, and a client
 /// that lives has a new connection long before.

@@ -25,15 +25,16 @@ use std::os::fd::AsFd as _;
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::client::{Client, MOMENT};
+use crate::brake::{Brake, Stop};
+use crate::client::Client;
 use crate::door::Door;
 use crate::log;
 use crate::platform;
-use crate::prune::{Brake, End, Outcome, Passed, Pruner, Stop};
+use crate::prune::{End, Outcome, Passed, Pruner};
 use crate::register::Register;
 use crate::report::Why;
 use crate::round::Wanted;
-use crate::settings::Settings;
+use crate::settings::{MOMENT, Settings};
 
 /// For all unfinished lines together: a few hundred slow clients must not use the memory up.
 const ALL_UNFINISHED: usize = 4 << 20;

@@ -10,6 +10,9 @@ use crate::hello;
 /// with the usual second, three times what was seen of an engine that a thousand killed tests kept busy.
 const SETTLED: u32 = 4;
 
+/// What somebody who comes to say something has said it by.
+pub(crate) const MOMENT: Duration = Duration::from_millis(500);
+
 pub(crate) struct Settings {
     pub(crate) port: u16,
     pub(crate) connection_timeout: Duration,
