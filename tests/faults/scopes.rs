@@ -136,6 +136,37 @@ fn a_test_does_not_wait_for_a_reaper_that_is_paused_and_its_things_go_when_that_
     scoped.over();
 }
 
+/// By their drops, and by a kill.
+#[test]
+fn many_scopes_that_end_at_once_go_while_the_session_goes_on() {
+    let scene = Scene::new("scope-many");
+    let beside = Process::start(&mut command(&scene, "beside", &[]));
+    drop(scene.run.until_recorded("beside"));
+    for is_killed in [false, true] {
+        let log = scene.run.file(if is_killed { "of-killed" } else { "of-returned" });
+        std::fs::create_dir_all(&log).unwrap();
+        let mut many = command(&scene, "has_many_scopes", &[]);
+        let many = Process::start(many.env("SUITE_LOG", log.join("log")));
+        until("all have made what they make", WITHIN, || {
+            std::fs::metadata(log.join("log")).map(drop).map_err(|error| error.to_string())
+        });
+        let there = engine::resources(&scene.session).len();
+        assert_eq!(there, 1 + 4 + 256);
+        if is_killed {
+            many.kill();
+        } else {
+            std::fs::write(log.join("scoped-goes-on"), "").unwrap();
+            many.succeed();
+        }
+        until("what the one beside has made is left", WITHIN, || {
+            let left = engine::resources(&scene.session);
+            if left.len() == 5 { Ok(()) } else { Err(format!("{}: {left:?}", left.len())) }
+        });
+    }
+    beside.kill();
+    scene.end();
+}
+
 /// An official image has no word for it: the test removes what it made, and one that is killed leaves it to the session.
 #[test]
 fn without_a_word_for_it_the_test_removes_its_things_and_says_so() {
