@@ -106,7 +106,9 @@ fn on_failure_keeps_what_failing_tests_created_through_a_helper_and_nothing_else
 #[test]
 fn always_keeps_everything_but_the_reaper() {
     let run = Run::new();
-    let output = keep(&run, "always", "test(ends_well) + test(panics_as_expected)").output().unwrap();
+    let output = keep(&run, "always", "binary(keep) & (test(=ends_well) + test(=panics_as_expected))")
+        .output()
+        .unwrap();
     succeeded(&output);
     let session = run.until_recorded("ends_well").session;
     let left = left(&session);
