@@ -68,11 +68,6 @@ where
     understood(&ask(stream, &scope_line(word, filter)).await?)
 }
 
-/// What was answered to as many lines, which were said at once.
-pub(crate) async fn answers<S: AsyncRead + Unpin>(stream: &mut S, lines: usize) -> io::Result<Vec<String>> {
-    read_lines(stream, lines).await
-}
-
 /// The line that says it.
 pub(crate) fn scope_line(word: ScopeWord, filter: &Filter) -> String {
     hello::scope(word, &encode(filter))
@@ -135,11 +130,12 @@ pub(crate) fn encode(filter: &Filter) -> String {
 }
 
 async fn read_line<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<String> {
-    Ok(read_lines(stream, 1).await?.swap_remove(0))
+    Ok(answers(stream, 1).await?.swap_remove(0))
 }
 
-/// Nothing follows the last line: the reaper speaks only when it was asked.
-async fn read_lines<S: AsyncRead + Unpin>(stream: &mut S, count: usize) -> io::Result<Vec<String>> {
+/// What is answered to as many lines, which were said at once. Nothing follows the last one: the reaper speaks only when it
+/// was asked.
+pub(crate) async fn answers<S: AsyncRead + Unpin>(stream: &mut S, count: usize) -> io::Result<Vec<String>> {
     let mut bytes = Vec::with_capacity(64);
     while bytes.split(|byte| *byte == b'\n').count() <= count {
         if bytes.len() >= LONGEST_ANSWER * count {

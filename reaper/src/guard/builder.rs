@@ -180,7 +180,7 @@ impl Builder {
                 Reaper::with(named, settings, Some(connection)).scoped(asker, answer);
             }
             Ok(connection) => {
-                connection.is_shared();
+                connection.note_shared();
                 answer(Ok(Reaper::with(named, settings, Some(connection))));
             }
             Err(error) => answer(Err(error)),

@@ -137,17 +137,13 @@ impl Connection {
 
     /// Registers one more filter; returns when it was acknowledged.
     pub(crate) fn also(&self, filter: Filter) -> Result<()> {
-        let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        self.ask(Request::Also(filter, Box::new(move |outcome| drop(answer.send(outcome)))))?;
-        answered.recv().map_err(|_| self.ended())?
+        self.wait_for(|answer| Request::Also(filter, answer))
     }
 
     /// Tells the reaper that the run is over; returns when it knows, or has no word for it.
     #[cfg(feature = "cli")]
     pub(crate) fn end_run(&self) -> Result<()> {
-        let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        self.ask(Request::EndRun(Box::new(move |outcome| drop(answer.send(outcome)))))?;
-        answered.recv().map_err(|_| self.ended())?
+        self.wait_for(Request::EndRun)
     }
 
     /// Has everything removed that matches these, or that this process registered.
@@ -170,6 +166,11 @@ impl Connection {
         }
     }
 
+    /// The same for who can wait.
+    pub(super) fn hold_scope(&self, filter: Filter) -> Result<()> {
+        self.wait_for(|answer| Request::BeginScope(filter, answer))
+    }
+
     /// Lets go of scopes for one guard; of those that did not begin, when they have ended.
     pub(super) fn end_scope(&self, filters: &[Filter], begun: bool) {
         {
@@ -184,10 +185,8 @@ impl Connection {
 
     /// Removes what matches these and waits for it: nobody else will before the session's end.
     pub(super) fn remove_now(&self, filters: Vec<Filter>) {
-        let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        let answer: Answer<Reaped> = Box::new(move |outcome| drop(answer.send(outcome)));
-        let asked = self.reap(Some(filters), Why::ScopeEnded, answer);
-        let outcome = asked.and_then(|()| answered.recv().unwrap_or_else(|_| Err(self.ended())));
+        let why = Why::ScopeEnded;
+        let outcome = self.wait_for(|answer| Request::Reap { filters: Some(filters), why, answer });
         if let Err(error) = outcome {
             tracing::warn!(error = error.report(), "what a test created goes with the session");
         }
@@ -210,11 +209,18 @@ impl Connection {
         self.passing.as_ref()?.labels().find(|(key, _)| *key == KEEP).map(|(_, mark)| mark)
     }
 
+    /// Asks the thread for something, and waits for its answer.
+    fn wait_for<T: Send + 'static>(&self, request: impl FnOnce(Answer<T>) -> Request) -> Result<T> {
+        let (answer, answered) = std::sync::mpsc::sync_channel(1);
+        self.ask(request(Box::new(move |outcome| drop(answer.send(outcome)))))?;
+        answered.recv().map_err(|_| self.ended())?
+    }
+
     fn ask(&self, request: Request) -> Result<()> {
         self.requests.send(request).map_err(|_| self.ended())
     }
 
-    pub(super) fn ended(&self) -> Error {
+    fn ended(&self) -> Error {
         let unknown = || {
             let source = Arc::new(io::Error::from(io::ErrorKind::BrokenPipe));
             Error::Engine { operation: "reach the thread that holds the connection".into(), source }
@@ -228,7 +234,7 @@ impl Connection {
     }
 
     /// A guard that is not of one test alone depends on how all of them end.
-    pub(super) fn is_shared(&self) {
+    pub(super) fn note_shared(&self) {
         self.has_shared.store(true, Ordering::Relaxed);
     }
 

@@ -10,6 +10,7 @@ mod keeper;
 mod kept;
 #[cfg(unix)]
 mod leave;
+mod making;
 mod outcome;
 mod reaper;
 mod reported;
@@ -23,5 +24,5 @@ mod supervisor;
 
 pub use self::builder::Builder;
 pub(crate) use self::ending::{end_of_test, failed};
+pub(crate) use self::making::{making, making_async};
 pub use self::reaper::Reaper;
-pub(crate) use self::scope::{making, making_async};

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, OnceLock, mpsc};
 
 use super::connection::{Answer, Connection};
+use super::making::is_making;
 use super::scope::{self, Asker, Scope};
 use super::{keeper, slots};
 use crate::engine::{Endpoint, discover};
@@ -38,7 +39,7 @@ impl Reaper {
     #[must_use]
     pub fn labels(&self) -> &Labels {
         match &self.scope {
-            Some(scope) if !scope::is_making() => scope.labels(self.session_labels()),
+            Some(scope) if !is_making() => scope.labels(self.session_labels()),
             _ => self.session_labels(),
         }
     }
@@ -101,8 +102,6 @@ impl Reaper {
     /// process or this reaper. The same for a session that has a name and no keeper, if its reaper is lost while none
     /// of its processes is connected.
     ///
-    /// # Errors
-    ///
     /// Of a guard with a scope of its own it goes with that already, unless another test has named it, too.
     ///
     /// # Errors
@@ -110,7 +109,7 @@ impl Reaper {
     /// [`crate::Error::FilterRefused`] if the reaper will not have it.
     pub fn also(&self, filter: Filter) -> Result<()> {
         let Some(connection) = &self.connection else { return Ok(()) };
-        match self.scope.as_deref().filter(|_| !scope::is_making()) {
+        match self.scope.as_deref().filter(|_| !is_making()) {
             None => connection.also(filter),
             Some(scope) => {
                 // For the session, too: of a test that is killed with its reaper nobody else knows.
@@ -222,7 +221,7 @@ impl Reaper {
         let config = Config::load().ok()?;
         let session = session::resolve(&config).ok()?;
         let connection = slots::current(&session)?;
-        let scope = scope::here(&connection).filter(|_| !scope::is_making());
+        let scope = scope::here(&connection).filter(|_| !is_making());
         Some(Self { scope, ..Self::with(session, Arc::new(config), Some(connection)) })
     }
 
@@ -233,7 +232,7 @@ impl Reaper {
 
     /// The same guard, but for what is made for the whole session.
     pub(crate) fn here(self) -> Self {
-        if scope::is_making() { self.for_session() } else { self }
+        if is_making() { self.for_session() } else { self }
     }
 
     /// Whether it has a scope of its own.
@@ -243,7 +242,8 @@ impl Reaper {
 
     /// The labels of the test that runs here, where that has a scope of its own.
     pub(crate) fn labels_here() -> Option<&'static Labels> {
-        let current = Self::current()?;
+        // Before anything is read: most helpers are called where no test has one.
+        let current = scope::is_any_here().then(Self::current)??;
         current.scope.as_ref().map(|scope| scope.labels_forever(current.session_labels()))
     }
 

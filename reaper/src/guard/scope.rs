@@ -4,8 +4,6 @@
 //! for a moment. A reaper without a word for that, an official image, is not asked: what the scope names is removed from
 //! here when the guard goes, and with the session where its process was killed.
 
-use std::cell::Cell;
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, Once, OnceLock, Weak};
 use std::thread::{self, ThreadId};
@@ -52,11 +50,6 @@ pub(super) struct Asker {
 /// The scopes of this process, each under the thread that asked for it.
 static SCOPES: Mutex<Vec<(ThreadId, Weak<Scope>)>> = Mutex::new(Vec::new());
 
-thread_local! {
-    /// How deep this thread is in the makers of shared values.
-    static MAKING: Cell<usize> = const { Cell::new(0) };
-}
-
 impl Scope {
     /// A scope over this connection, which the reaper has not been told of yet.
     pub(super) fn new(
@@ -95,16 +88,18 @@ impl Scope {
             Self::warn_unknown(connection);
         }
         let filter = self.filters().swap_remove(0);
-        match self.keep {
-            Keep::Nothing if connection.knows_scopes() => connection.begin_scope(filter, answer),
-            _ => answer(Ok(())),
-        }
+        if self.is_told(connection) { connection.begin_scope(filter, answer) } else { answer(Ok(())) }
+    }
+
+    /// Whether the reaper is told of it from its beginning on. What is kept, or may be, is not named to it.
+    fn is_told(&self, connection: &Connection) -> bool {
+        self.keep == Keep::Nothing && connection.knows_scopes()
     }
 
     /// Has what matches this go with the scope, too; it was registered for the session already.
     pub(super) fn also(&self, filter: Filter) -> Result<()> {
         let Some(connection) = &self.connection else { return Ok(()) };
-        if self.keep == Keep::Nothing && connection.knows_scopes() {
+        if self.is_told(connection) {
             begin_once_gone(connection, &filter)?;
         }
         lock(&self.filters).push(filter);
@@ -154,19 +149,19 @@ impl Drop for Scope {
     fn drop(&mut self) {
         let Some(connection) = &self.connection else { return };
         let filters = std::mem::take(&mut *lock(&self.filters));
-        // Nothing can carry labels that nobody has asked for, and who never got this guard must not be waited for.
-        let is_empty = self.labels.get().is_none() && filters.len() == 1;
         let goes = match self.keep {
             Keep::Nothing => true,
             Keep::Always => false,
             Keep::OnFailure => self.has_passed(),
         };
-        let is_told = self.keep == Keep::Nothing && connection.knows_scopes();
+        // Nothing can carry labels that nobody has asked for, and who never got this guard must not be waited for.
+        let is_empty = self.labels.get().is_none() && filters.len() == 1;
+        let is_told = self.is_told(connection);
         if !goes || (is_empty && !is_told) {
             return;
         }
         if connection.knows_scopes() {
-            connection.end_scope(&filters, self.keep == Keep::Nothing);
+            connection.end_scope(&filters, is_told);
         } else {
             connection.remove_now(filters);
         }
@@ -178,9 +173,7 @@ impl Drop for Scope {
 fn begin_once_gone(connection: &Connection, filter: &Filter) -> Result<()> {
     let began = Instant::now();
     loop {
-        let (answer, answered) = std::sync::mpsc::sync_channel(1);
-        connection.begin_scope(filter.clone(), Box::new(move |outcome| drop(answer.send(outcome))));
-        match answered.recv().unwrap_or_else(|_| Err(connection.ended())) {
+        match connection.hold_scope(filter.clone()) {
             // The reaper has no word for "now it may be had".
             Err(Error::FilterRefused { answer, .. })
                 if answer.contains(SCOPE_HAS_ENDED) && began.elapsed() < GONE_WITHIN =>
@@ -218,43 +211,14 @@ fn all_here() -> Vec<Arc<Scope>> {
     own.filter_map(|(_, scope)| scope.upgrade()).collect()
 }
 
+/// Whether the test that runs here has a scope, over any connection.
+pub(super) fn is_any_here() -> bool {
+    !all_here().is_empty()
+}
+
 /// The test that runs here fails.
 pub(super) fn note_failure() {
     for scope in all_here() {
         scope.failed.store(true, Ordering::Relaxed);
     }
-}
-
-/// Whether what this thread creates is for the whole session, whoever holds which guard.
-pub(super) fn is_making() -> bool {
-    MAKING.get() > 0
-}
-
-/// Held while this thread makes something for the whole session.
-struct Making;
-
-impl Making {
-    fn begin() -> Self {
-        MAKING.set(MAKING.get() + 1);
-        Self
-    }
-}
-
-impl Drop for Making {
-    fn drop(&mut self) {
-        MAKING.set(MAKING.get() - 1);
-    }
-}
-
-/// Runs what makes something for the whole session: labels are the session's meanwhile.
-pub(crate) fn making<T>(make: impl FnOnce() -> T) -> T {
-    let _making = Making::begin();
-    make()
-}
-
-/// The same for what a future makes, as often as that is polled. On the heap: it would make the caller's future as large
-/// as itself, twice.
-pub(crate) async fn making_async<F: Future>(make: impl FnOnce() -> F) -> F::Output {
-    let mut make = Box::pin(making(make));
-    poll_fn(|context| making(|| make.as_mut().poll(context))).await
 }

@@ -33,7 +33,7 @@ impl Eq for Found {}
 
 impl Found {
     pub(crate) fn built(name: &str, value: String) -> Self {
-        Self { name: name.into(), origin: "the builder".into(), value }
+        Self::named(name, "the builder", value)
     }
 
     /// One that somebody else's words named.

@@ -81,10 +81,7 @@ impl Runner {
         let config = Config::load()?;
         let is_named = session.is_some();
         let session = match session {
-            Some(id) => {
-                let (name, origin) = ("--session".to_owned(), "the command line".to_owned());
-                SessionId::given(&Found { name, origin, value: id.to_owned() })?
-            }
+            Some(id) => SessionId::given(&Found::named("--session", "the command line", id.to_owned()))?,
             None if config.session_id.is_some() => session::resolve(&config)?,
             None => SessionId::fresh(),
         };
