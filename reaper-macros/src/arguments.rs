@@ -60,14 +60,12 @@ impl Arguments {
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut arguments = Self::default();
-        let mut mistakes = Mistakes::default();
-        while !input.is_empty() {
-            let name = input.call(Ident::parse_any)?;
+        each_argument(input, &mut |name, mistakes| {
             let is_second = match name.to_string().as_str() {
-                "crate" => arguments.library.replace(library_path(input, &name)?).is_some(),
+                "crate" => arguments.library.replace(library_path(input, name)?).is_some(),
                 "registered" => std::mem::replace(&mut arguments.registered, true),
                 "skip" => std::mem::replace(&mut arguments.skip, true),
-                "scope" => arguments.scope.replace(Scope::parse(input, &name)?).is_some(),
+                "scope" => arguments.scope.replace(Scope::parse(input, name)?).is_some(),
                 _ => {
                     mistakes.add(
                         name.span(),
@@ -81,17 +79,31 @@ impl Parse for Arguments {
                     false
                 }
             };
-            if is_second {
-                mistakes.add(name.span(), format!("`{name}` is given twice"));
-            } else if arguments.skip && arguments.says_more() {
+            if !is_second && arguments.skip && arguments.says_more() {
                 mistakes.add(name.span(), "`skip` leaves all as it is, so it stands alone");
             }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
-            }
-        }
-        mistakes.into_result().map(|()| arguments)
+            Ok(is_second)
+        })?;
+        Ok(arguments)
     }
+}
+
+/// Takes one argument by its name; says whether it is there a second time.
+type Take<'a> = dyn FnMut(&Ident, &mut Mistakes) -> syn::Result<bool> + 'a;
+
+/// Goes through the arguments of an attribute, and reports all mistakes in them at once.
+pub(crate) fn each_argument(input: ParseStream<'_>, take: &mut Take<'_>) -> syn::Result<()> {
+    let mut mistakes = Mistakes::default();
+    while !input.is_empty() {
+        let name = input.call(Ident::parse_any)?;
+        if take(&name, &mut mistakes)? {
+            mistakes.add(name.span(), format!("`{name}` is given twice"));
+        }
+        if !input.is_empty() {
+            input.parse::<Token![,]>()?;
+        }
+    }
+    mistakes.into_result()
 }
 
 pub(crate) fn library_path(input: ParseStream<'_>, name: &Ident) -> syn::Result<Path> {

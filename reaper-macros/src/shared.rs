@@ -20,7 +20,7 @@ use syn::ext::IdentExt as _;
 use syn::parse::{Parse, ParseStream};
 use syn::{Attribute, Ident, Path, Token};
 
-use crate::arguments::{library_path, skip_to_comma};
+use crate::arguments::{each_argument, library_path, skip_to_comma};
 use crate::check::{Place, Refusals, name_span, walk_parameters};
 use crate::compiler::Compiler;
 use crate::expand::{arrow, body_in_place_of, lose_expectations, plain, respanned, verbatim, with_mistakes};
@@ -40,27 +40,19 @@ struct Arguments {
 impl Parse for Arguments {
     fn parse(input: ParseStream<'_>) -> syn::Result<Self> {
         let mut arguments = Self::default();
-        let mut mistakes = Mistakes::default();
-        while !input.is_empty() {
-            let name = input.call(Ident::parse_any)?;
-            let twice = if name == "crate" {
-                arguments.library.replace(library_path(input, &name)?).is_some()
-            } else if name == "key" {
-                arguments.key.replace(key(input, &name)?).is_some()
-            } else {
-                let known = "known: `key = \"name\"`, `crate = path::to::reaper`";
-                mistakes.add(name.span(), format!("unknown argument `{name}`; {known}"));
-                skip_to_comma(input)?;
-                false
-            };
-            if twice {
-                mistakes.add(name.span(), format!("`{name}` is given twice"));
+        each_argument(input, &mut |name, mistakes| {
+            if name == "crate" {
+                return Ok(arguments.library.replace(library_path(input, name)?).is_some());
             }
-            if !input.is_empty() {
-                input.parse::<Token![,]>()?;
+            if name == "key" {
+                return Ok(arguments.key.replace(key(input, name)?).is_some());
             }
-        }
-        mistakes.into_result().map(|()| arguments)
+            let known = "known: `key = \"name\"`, `crate = path::to::reaper`";
+            mistakes.add(name.span(), format!("unknown argument `{name}`; {known}"));
+            skip_to_comma(input)?;
+            Ok(false)
+        })?;
+        Ok(arguments)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Gone with the test, not with the run: what tests with a scope of their own leave while the run goes on.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
@@ -47,6 +48,19 @@ fn alone(scene: &Scene, test: &str) -> Command {
     command.args(["--exact", test, "--include-ignored"]);
     command.env("TESTCONTAINERS_SESSION_ID", &scene.session).env("RYUK_RECONNECTION_TIMEOUT", "1s");
     command
+}
+
+/// A test that has named a project, and the folder of a log of its own, in which it is told to go on.
+fn names_a_project(scene: &Scene, project: &str, word: &str) -> (Process, PathBuf) {
+    let folder = scene.run.file(word);
+    std::fs::create_dir_all(&folder).unwrap();
+    let log = folder.join("log");
+    let mut command = alone(scene, "scoped_names_a_project");
+    let process = Process::start(command.env("SUITE_PROJECT", project).env("SUITE_LOG", &log));
+    until("it has named the project", WITHIN, || {
+        std::fs::metadata(&log).map(drop).map_err(|error| error.to_string())
+    });
+    (process, folder)
 }
 
 fn tell(run: &Run, word: &str) {
@@ -165,18 +179,7 @@ fn the_settings_give_every_test_a_scope_but_those_that_say_otherwise() {
 fn what_another_tool_made_goes_with_the_last_test_that_named_it() {
     let scene = Scene::new("scoped-project");
     let project = format!("project-{}", std::process::id());
-    let start = |word: &str| {
-        let mut command = alone(&scene, "scoped_names_a_project");
-        // Each is told by a log of its own.
-        let log = scene.run.file(word);
-        std::fs::create_dir_all(&log).unwrap();
-        let process =
-            Process::start(command.env("SUITE_PROJECT", &project).env("SUITE_LOG", log.join("log")));
-        until("it has named the project", WITHIN, || {
-            std::fs::metadata(log.join("log")).map(drop).map_err(|error| error.to_string())
-        });
-        (process, log)
-    };
+    let start = |word: &str| names_a_project(&scene, &project, word);
     let ((first, of_first), (second, of_second)) = (start("first"), start("second"));
     let labels = serde_json::json!({ "project": project });
     let volume = serde_json::json!({ "Name": project, "Labels": labels });
@@ -209,13 +212,7 @@ fn a_name_that_the_test_before_has_used_waits_until_that_ones_things_are_gone() 
     let project = format!("again-{}", std::process::id());
     let engine = engine::Engine::system();
     for turn in ["first", "second", "third"] {
-        let log = scene.run.file(turn);
-        std::fs::create_dir_all(&log).unwrap();
-        let mut command = alone(&scene, "scoped_names_a_project");
-        let test = Process::start(command.env("SUITE_PROJECT", &project).env("SUITE_LOG", log.join("log")));
-        until("it has named the project", WITHIN, || {
-            std::fs::metadata(log.join("log")).map(drop).map_err(|error| error.to_string())
-        });
+        let (test, log) = names_a_project(&scene, &project, turn);
         let left: Vec<String> = engine::labelled("project", &project);
         assert_eq!(left, Vec::<String>::new(), "{turn}");
         let volume = serde_json::json!({ "Name": project, "Labels": { "project": project } });

@@ -18,7 +18,8 @@ struct Scoped {
     scene: Scene,
     beside: Process,
     beside_made: Record,
-    test: Process,
+    /// None once it has ended.
+    test: Option<Process>,
     made: Record,
 }
 
@@ -38,7 +39,7 @@ impl Scoped {
     fn in_scene(scene: Scene, settings: &[(&str, &str)]) -> Self {
         let beside = Process::start(&mut command(&scene, "beside", settings));
         let beside_made = scene.run.until_recorded("beside");
-        let test = Process::start(&mut command(&scene, "scoped_stays", settings));
+        let test = Some(Process::start(&mut command(&scene, "scoped_stays", settings)));
         let made = scene.run.until_recorded("scoped_stays");
         Self { scene, beside, beside_made, test, made }
     }
@@ -55,13 +56,18 @@ impl Scoped {
         assert!(self.is_there(&self.beside_made), "{:?}", engine::resources(&self.scene.session));
     }
 
+    /// Has the test go on to its end, and gives what it has said.
+    #[track_caller]
+    fn go_on(&mut self) -> String {
+        std::fs::write(self.scene.run.file("scoped-goes-on"), "").unwrap();
+        self.test.take().unwrap().succeed()
+    }
+
     /// The test has noticed nothing, and all that it made goes with it.
     #[track_caller]
     fn end(mut self) {
         assert!(self.is_there(&self.made), "{:?}", engine::resources(&self.scene.session));
-        std::fs::write(self.scene.run.file("scoped-goes-on"), "").unwrap();
-        let test = std::mem::replace(&mut self.test, Process::start(&mut Command::new("true")));
-        let said = test.succeed();
+        let said = self.go_on();
         assert!(!said.contains("was away from its reaper"), "{said}");
         drop(self.scene.run.until_recorded("scoped_went_on"));
         self.until_scope_is_gone();
@@ -108,14 +114,12 @@ fn a_scope_whose_connection_is_lost_and_had_again_loses_nothing() {
 #[test]
 fn a_test_that_comes_back_too_late_is_told_that_its_things_are_gone() {
     let mut scoped = Scoped::start("scope-late");
-    let id = scoped.test.id().to_string();
+    let id = scoped.test.as_ref().unwrap().id().to_string();
     signal("STOP", &id);
     scoped.break_connections();
     scoped.until_scope_is_gone();
     signal("CONT", &id);
-    std::fs::write(scoped.scene.run.file("scoped-goes-on"), "").unwrap();
-    let test = std::mem::replace(&mut scoped.test, Process::start(&mut Command::new("true")));
-    let said = test.succeed();
+    let said = scoped.go_on();
     assert!(said.contains("was away from its reaper for longer than that waits"), "{said}");
     // What it made then is the session's.
     let later = scoped.scene.run.until_recorded("scoped_went_on");
@@ -127,9 +131,7 @@ fn a_test_that_comes_back_too_late_is_told_that_its_things_are_gone() {
 fn a_test_does_not_wait_for_a_reaper_that_is_paused_and_its_things_go_when_that_goes_on() {
     let mut scoped = Scoped::start("scope-paused");
     act("POST", &scoped.made.reaper, "/pause");
-    std::fs::write(scoped.scene.run.file("scoped-goes-on"), "").unwrap();
-    let test = std::mem::replace(&mut scoped.test, Process::start(&mut Command::new("true")));
-    test.succeed();
+    scoped.go_on();
     assert!(scoped.is_there(&scoped.made));
     act("POST", &scoped.made.reaper, "/unpause");
     scoped.until_scope_is_gone();
@@ -178,9 +180,7 @@ fn without_a_word_for_it_the_test_removes_its_things_and_says_so() {
     let mut scoped = Scoped::in_scene(scene, &settings);
     assert_ne!(scoped.made.reaper, embedded);
     Process::start(&mut command(&scoped.scene, "goes_away_before_it_is_there", &settings)).succeed();
-    std::fs::write(scoped.scene.run.file("scoped-goes-on"), "").unwrap();
-    let test = std::mem::replace(&mut scoped.test, Process::start(&mut Command::new("true")));
-    let said = test.succeed();
+    let said = scoped.go_on();
     assert_eq!(said.matches("knows no scopes").count(), 1, "{said}");
     // It has waited for that.
     let left = engine::resources(&scoped.scene.session);

@@ -320,9 +320,9 @@ impl Table {
     }
 }
 
-fn median(samples: &[Duration]) -> Duration {
+pub(crate) fn median<T: Ord + Copy>(samples: &[T]) -> T {
     let mut samples = samples.to_vec();
-    samples.sort();
+    samples.sort_unstable();
     samples[samples.len() / 2]
 }
 

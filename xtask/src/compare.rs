@@ -12,7 +12,7 @@ use reaper_tests_engine::Client;
 
 use crate::bench::bar;
 use crate::progress::{done, progress};
-use crate::step::cargo;
+use crate::step::{build_examples, cargo, printed};
 
 const SESSION: &str = "org.testcontainers.sessionId";
 const IMAGE: &str = "reaper-examples/postgres";
@@ -71,10 +71,7 @@ const WAYS: [Way; 3] = [
 /// Runs the tests in each way, and shows the times as bars.
 pub(crate) fn run() -> Result<(), String> {
     println!("==> building what is compared");
-    let built = cargo(&["test", "--no-run", "--quiet", "-p", "reaper-examples"]).status();
-    if !built.is_ok_and(|status| status.success()) {
-        return Err("the examples do not build".into());
-    }
+    build_examples()?;
     let mut times = Vec::new();
     for way in &WAYS {
         let took = way.measured();
@@ -113,10 +110,9 @@ impl Way {
     }
 
     fn check(&self, output: &Output, servers: &[String]) -> Result<(), String> {
-        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-        let printed = text(&output.stdout) + &text(&output.stderr);
-        if !output.status.success() || !printed.contains(&format!("{TESTS} passed")) {
-            return Err(format!("not all tests of \"{}\" have passed:\n{printed}", self.name));
+        let told = printed(output);
+        if !output.status.success() || !told.contains(&format!("{TESTS} passed")) {
+            return Err(format!("not all tests of \"{}\" have passed:\n{told}", self.name));
         }
         if servers.len() != self.servers {
             return Err(format!(
@@ -130,7 +126,7 @@ impl Way {
         let (Some(expected), [server]) = (self.logged, servers) else { return Ok(()) };
         let log = Command::new("docker").args(["logs", server]).output();
         let log = log.map_err(|error| format!("failed to start docker: {error}"))?;
-        let log = text(&log.stdout) + &text(&log.stderr);
+        let log = printed(&log);
         let logged = (log.matches(MIGRATED).count(), log.matches(CLONED).count());
         if logged == expected {
             return Ok(());

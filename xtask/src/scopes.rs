@@ -13,9 +13,10 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use reaper_tests_engine::{Body, Client};
 use serde_json::Value;
 
+use crate::bench::median;
 use crate::plot::{Line, svg};
 use crate::progress::{done, progress};
-use crate::step::cargo;
+use crate::step::{build_examples, cargo, printed};
 
 const TESTS: usize = 100;
 const LABEL: &str = "scopes-bench";
@@ -47,10 +48,7 @@ struct Seen {
 
 pub(crate) fn run() -> Result<(), String> {
     println!("==> building what is looked at");
-    let built = cargo(&["test", "--no-run", "--quiet", "-p", "reaper-examples"]).status();
-    if !built.is_ok_and(|status| status.success()) {
-        return Err("the examples do not build".into());
-    }
+    build_examples()?;
     let mut all = Vec::new();
     for (way, name) in WAYS {
         let seen = look(way, name);
@@ -126,8 +124,7 @@ fn look(way: &'static str, name: &'static str) -> Result<Seen, String> {
 }
 
 fn check(name: &str, output: &Output) -> Result<(), String> {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let printed = text(&output.stdout) + &text(&output.stderr);
+    let printed = printed(output);
     let expected = format!("{TESTS} tests run: {} passed", TESTS - TESTS / 10);
     if printed.contains(&expected) { Ok(()) } else { Err(format!("\"{name}\": not {expected}:\n{printed}")) }
 }
@@ -313,12 +310,6 @@ fn plot(all: &[Seen]) -> String {
         lines.push(Line { name: "tests that run", colour: "#8c959f", points: running });
     }
     svg("Containers on the engine: 100 tests, one each, every tenth killed", "seconds", &lines)
-}
-
-fn median(samples: &[u64]) -> u64 {
-    let mut samples = samples.to_vec();
-    samples.sort_unstable();
-    samples.get(samples.len() / 2).copied().unwrap_or_default()
 }
 
 #[expect(clippy::cast_precision_loss, reason = "milliseconds of one run")]

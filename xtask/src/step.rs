@@ -1,6 +1,6 @@
 //! Running commands one after another, and telling at the end which took longest.
 
-use std::process::Command;
+use std::process::{Command, Output};
 use std::time::{Duration, Instant};
 
 /// Steps that were run, with their times.
@@ -46,4 +46,16 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     }
     command.args(arguments);
     command
+}
+
+/// The tests of the examples, so that what is measured is not their building.
+pub(crate) fn build_examples() -> Result<(), String> {
+    let built = cargo(&["test", "--no-run", "--quiet", "-p", "reaper-examples"]).status();
+    if built.is_ok_and(|status| status.success()) { Ok(()) } else { Err("the examples do not build".into()) }
+}
+
+/// What a command has printed, both streams.
+pub(crate) fn printed(output: &Output) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    text(&output.stdout) + &text(&output.stderr)
 }

@@ -287,12 +287,16 @@ fn the_scope_of_its_tests_is_not_the_runs() {
 fn a_report_is_no_reason_to_leave_anything() {
     let run = Run::unbuilt();
     let (name, path) = (unique("reported-killed"), run.file("report.jsonl").to_string_lossy().into_owned());
-    let script = format!("{} && touch '{}'; exec sleep 120", everything(&name), run.file("made").display());
+    let ready = run.file("ready").to_string_lossy().into_owned();
+    // It holds nothing of ours open when its runner is gone.
+    let script = format!("{} && echo $$ > {ready}; exec sleep 120 >/dev/null 2>&1", everything(&name));
     let arguments = ["run", "--session", &name, "--report", &path, "--", "sh", "-c", &script];
     let process = Process::start(&mut reaper(&run, &arguments));
-    until("everything is made", GONE_WITHIN, || {
-        if run.file("made").exists() { Ok(()) } else { Err(format!("{:?}", engine::resources(&name))) }
+    let pid = until("everything is made", GONE_WITHIN, || {
+        let pid = std::fs::read_to_string(&ready).unwrap_or_default();
+        if pid.ends_with('\n') { Ok(pid.trim().to_owned()) } else { Err(pid) }
     });
     process.kill();
     engine::until_gone(&name, GONE_WITHIN);
+    signal("KILL", &pid);
 }
