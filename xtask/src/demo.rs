@@ -3,7 +3,7 @@
 //! Everything printed was read from the engine or from nextest; nothing is known beforehand.
 
 use std::collections::BTreeSet;
-use std::io::IsTerminal as _;
+use std::io::{BufRead as _, BufReader, IsTerminal as _};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -18,8 +18,9 @@ const REAPER: &str = "org.testcontainers.reaper";
 const RUNNER: &str = "test-reaper.runner";
 /// The label under which the example that waits to be killed writes its pid.
 const VICTIM: &str = "example.killed.pid";
-/// The examples that need nothing but an engine; the others want `cargo xtask images` first.
-const ONLY: &str = "not binary(/postgres|redis/)";
+/// The examples that need nothing but an engine. Of the others some want `cargo xtask images` first, and some are
+/// `cargo xtask bench`'s.
+const ONLY: &str = "not binary(/postgres|redis|scopes/)";
 /// Some two seconds are usual: the reaper's timeout of one, and the removing.
 const GONE_WITHIN: Duration = Duration::from_secs(40);
 
@@ -39,8 +40,13 @@ pub(crate) fn run() -> Result<(), String> {
     );
     let mut arguments = vec!["nextest", "run", "-p", "reaper-examples", "--run-ignored", "all"];
     arguments.extend(["--no-fail-fast", "--hide-progress-bar", "-E", ONLY]);
-    let mut runner =
-        cargo(&arguments).spawn().map_err(|error| format!("failed to start cargo nextest: {error}"))?;
+    arguments.extend(["--color", if std::io::stderr().is_terminal() { "always" } else { "never" }]);
+    let mut runner = cargo(&arguments)
+        .stderr(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("failed to start cargo nextest: {error}"))?;
+    let said = runner.stderr.take().ok_or("nextest says nothing")?;
+    let summary = std::thread::spawn(move || passed_on(said));
 
     // Whoever runs tests on this engine beside us has a runner of his own.
     let mark = format!("{}.", runner.id());
@@ -70,6 +76,10 @@ pub(crate) fn run() -> Result<(), String> {
     let Some((victim, pid)) = killed else { return Err(format!("no test was there to be killed ({ended})")) };
     let pid = pid?;
 
+    let summary = summary.join().map_err(|_| "the thread that reads what nextest says has panicked")?;
+    if !summary.contains(" 1 failed") {
+        return Err(format!("more has failed than the test that was killed: {summary}"));
+    }
     println!("\nthe one failure is the test process {pid}, which this demonstration killed");
     println!("\nstarted by this run, as the engine saw it:");
     for container in &seen {
@@ -110,6 +120,22 @@ pub(crate) fn run() -> Result<(), String> {
     }
 }
 
+/// Passes on what nextest says, and gives its summary, without colours.
+fn passed_on(said: impl std::io::Read) -> String {
+    let mut summary = String::new();
+    for line in BufReader::new(said).lines().map_while(Result::ok) {
+        eprintln!("{line}");
+        let mut parts = line.split('\u{1b}');
+        let first = parts.next().unwrap_or_default().to_owned();
+        // A colour ends with the first `m`.
+        let plain = parts.filter_map(|part| part.split_once('m')).fold(first, |text, (_, rest)| text + rest);
+        if plain.trim_start().starts_with("Summary") {
+            summary = plain;
+        }
+    }
+    summary
+}
+
 fn kill(container: &Value) -> Result<String, String> {
     let pid = label(container, VICTIM).unwrap_or_default();
     let status = Command::new("kill").args(["-KILL", &pid]).status();
@@ -129,4 +155,19 @@ fn text(container: &Value, name: &str) -> String {
 
 fn label(container: &Value, name: &str) -> Option<String> {
     container["Labels"][name].as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_is_read_with_and_without_colours() {
+        let plain = "     Summary [   1.2s] 8 tests run: 7 passed, 1 failed, 0 skipped";
+        let coloured = "\u{1b}[31;1m     Summary\u{1b}[0m [   1.2s] \u{1b}[1m8\u{1b}[0m tests run: \u{1b}[1m7\u{1b}[0m \
+                        \u{1b}[32;1mpassed\u{1b}[0m, \u{1b}[1m1\u{1b}[0m \u{1b}[31;1mfailed\u{1b}[0m, 0 skipped";
+        for said in [plain, coloured] {
+            assert_eq!(passed_on(format!("a line\n{said}\nanother\n").as_bytes()), plain);
+        }
+    }
 }
