@@ -12,6 +12,7 @@ mod containers;
 mod crowd;
 mod ends;
 mod held;
+mod images;
 mod keep;
 mod keeper;
 mod kept_by_hand;

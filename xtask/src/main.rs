@@ -27,7 +27,8 @@ cargo xtask <command>
   setup            install what is missing for all but fuzz
   demo [--setup]   run tests in parallel processes, kill one, and show what the engine had and has
   test [--setup]   run all tests
-  images [--setup] bring PostgreSQL and Redis to the engine: pulled, or built from Debian's packages
+  images [--setup] bring PostgreSQL, Redis and MariaDB to the engine: pulled, or built from Debian's packages, and
+                   then under the names, too, by which testcontainers-modules asks for them
   bench [--setup]  the figures that are promised, each beside its floor; fails when one is missed
   bench --shared [--setup]
                    a hundred tests on one PostgreSQL, beside a container each and a OnceCell

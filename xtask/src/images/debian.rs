@@ -149,8 +149,11 @@ fn fill(service: &Service, image: &Path) -> std::io::Result<()> {
             symlink("busybox", link)?;
         }
     }
-    fs::write(image.join("entrypoint"), service.entrypoint)?;
-    fs::set_permissions(image.join("entrypoint"), fs::Permissions::from_mode(0o755))
+    // Where the public images have it, and Dockerfiles name it.
+    let entrypoint = image.join("usr/local/bin/docker-entrypoint.sh");
+    fs::create_dir_all(image.join("usr/local/bin"))?;
+    fs::write(&entrypoint, service.entrypoint)?;
+    fs::set_permissions(&entrypoint, fs::Permissions::from_mode(0o755))
 }
 
 /// The libraries of a program, as they lie in the root, and where the image has them.

@@ -1,7 +1,8 @@
 //! The services that the examples start, brought to the engine: pulled where that is possible, and otherwise
 //! built from Debian's packages, once per recipe.
 //!
-//! Either way they are found under `reaper-examples/<name>`. Committing a container that prepared itself was
+//! Either way they are found under `reaper-examples/<name>`; and where nothing can be pulled, under the public names, for
+//! projects whose tests ask for these. Committing a container that prepared itself was
 //! preferred to preparing the files here: that would have to be root, and to bring its own libraries along.
 
 mod debian;
@@ -31,6 +32,7 @@ pub(crate) fn run(install: bool) -> Result<(), String> {
         let origin = provide(service, &cache, install);
         done();
         let origin = origin?;
+        answer_to_public_names(service)?;
         let size = inspect(service)?["Size"].as_f64().unwrap_or_default() / 1e6;
         let took = began.elapsed().as_secs_f64();
         println!("{:<26} {size:>6.1} MB  {took:>5.1} s  {origin}", service.tag());
@@ -60,10 +62,33 @@ fn provide(service: &Service, cache: &Path, install: bool) -> Result<String, Str
         }
     };
     if let Some(id) = replaced {
+        answer_to_public_names(service)?;
         // Refused while a container uses it, and then it is not ours to remove.
         let _ = Client::system().request("DELETE", &format!("/images/{id}"), Body::Nothing);
     }
     Ok(origin)
+}
+
+/// Where nothing can be pulled, tests that name a public image find ours. One that somebody has brought stays what it
+/// is, and where images can be pulled ours has no such name: it is of another release.
+fn answer_to_public_names(service: &Service) -> Result<(), String> {
+    let ours = inspect(service)?;
+    if ours["Config"]["Labels"][RECIPE].is_null() {
+        return Ok(());
+    }
+    for &name in service.answers_to {
+        let found = Client::system().inspect(&format!("/images/{name}/json"));
+        if found
+            .as_ref()
+            .is_ok_and(|found| found["Config"]["Labels"][RECIPE].is_null() || found["Id"] == ours["Id"])
+        {
+            continue;
+        }
+        let (repository, tag) = name.split_once(':').unwrap_or((name, "latest"));
+        let path = format!("/images/{}/tag?repo={repository}&tag={tag}", encoded(&service.tag()));
+        Client::system().request("POST", &path, Body::Nothing)?;
+    }
+    Ok(())
 }
 
 fn pull(service: &Service) -> Result<(), String> {
@@ -98,15 +123,20 @@ fn build(service: &Service, cache: &Path, cached: &Path, install: bool) -> Resul
 fn import(service: &Service, archive: &Path) -> Result<(), String> {
     let label = format!("LABEL {RECIPE}={}", service.recipe());
     let configuration = service.configuration.iter().copied().chain([label.as_str()]);
-    let changes: String = configuration.map(|line| format!("&changes={}", encoded(line))).collect();
+    let changes = |lines: &mut dyn Iterator<Item = &str>| -> String {
+        lines.map(|line| format!("&changes={}", encoded(line))).collect()
+    };
+    let whole = changes(&mut configuration.clone());
     let name = format!("repo={}&tag=latest", encoded(&service.tag()));
     if service.prepare.is_empty() {
         return Client::system()
-            .follow(&format!("/images/create?fromSrc=-&{name}{changes}"), Body::File(archive), |_| {})
+            .follow(&format!("/images/create?fromSrc=-&{name}{whole}"), Body::File(archive), |_| {})
             .map(drop);
     }
+    // What is done to a folder that is a volume is no part of the container.
+    let without_volumes = changes(&mut configuration.filter(|line| !line.starts_with("VOLUME")));
     let imported = Client::system().follow(
-        &format!("/images/create?fromSrc=-{changes}"),
+        &format!("/images/create?fromSrc=-{without_volumes}"),
         Body::File(archive),
         |_| {},
     )?;
@@ -114,7 +144,7 @@ fn import(service: &Service, archive: &Path) -> Result<(), String> {
     progress(&format!("{}: preparing", service.name));
     let id = prepared(service, image)?;
     let committed =
-        Client::system().request("POST", &format!("/commit?container={id}&{name}{changes}"), Body::Nothing);
+        Client::system().request("POST", &format!("/commit?container={id}&{name}{whole}"), Body::Nothing);
     let removed = remove_container(&id);
     committed.and(removed).map(drop)
 }

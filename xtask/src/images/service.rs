@@ -10,6 +10,9 @@ pub(crate) struct Service {
     pub(crate) name: &'static str,
     /// The public image, used where it can be pulled.
     pub(crate) public: &'static str,
+    /// Names of public images that it answers to where these cannot be pulled: those that testcontainers-modules has by
+    /// default, and those that people write. The release is Debian's all the same.
+    pub(crate) answers_to: &'static [&'static str],
     /// Debian's packages, and the beginnings of the names of those that they bring along.
     pub(crate) packages: &'static [&'static str],
     pub(crate) brings: &'static [&'static str],
@@ -27,11 +30,18 @@ pub(crate) struct Service {
     pub(crate) prepare: &'static [&'static str],
 }
 
-pub(crate) const SERVICES: [Service; 2] = [
+pub(crate) const SERVICES: [Service; 3] = [
     Service {
         name: "postgres",
         public: "postgres:17-alpine",
-        packages: &["postgresql", "busybox-static", "libc-bin", "tzdata"],
+        answers_to: &[
+            "postgres:latest",
+            "postgres:alpine",
+            "postgres:11-alpine",
+            "postgres:17",
+            "postgres:17-alpine",
+        ],
+        packages: &["postgresql", "bash", "busybox-static", "libc-bin", "tzdata", "util-linux"],
         brings: &["lib", "zlib", "postgresql-1", "postgresql-client-1"],
         programs: &[
             "usr/lib/postgresql/*/bin/postgres",
@@ -40,18 +50,19 @@ pub(crate) const SERVICES: [Service; 2] = [
             "usr/lib/postgresql/*/bin/pg_dump",
             "usr/lib/postgresql/*/bin/pg_isready",
             "usr/lib/postgresql/*/lib/*.so",
+            "usr/bin/bash",
+            "usr/bin/setpriv",
         ],
         data: &["usr/share/postgresql/*", "usr/share/zoneinfo", "usr/lib/locale/C.utf8", "usr/bin/busybox"],
         // Compiling queries needs LLVM, which is larger than all the rest; the server does without.
         without: &["llvmjit", "man", "right", "posix"],
         entrypoint: include_str!("postgres.sh"),
         configuration: &[
-            "ENV LANG=C.UTF-8 PGDATA=/var/lib/postgresql/data/pgdata",
-            "USER postgres",
+            "ENV LANG=C.UTF-8 PGDATA=/var/lib/postgresql/data",
             "WORKDIR /var/lib/postgresql",
             "VOLUME /var/lib/postgresql/data",
             "EXPOSE 5432",
-            "ENTRYPOINT [\"/entrypoint\"]",
+            "ENTRYPOINT [\"docker-entrypoint.sh\"]",
             "CMD [\"postgres\"]",
         ],
         prepare: &["sh", "-c", include_str!("initdb.sh")],
@@ -59,30 +70,63 @@ pub(crate) const SERVICES: [Service; 2] = [
     Service {
         name: "redis",
         public: "redis:7-alpine",
-        packages: &["redis-server", "busybox-static"],
+        answers_to: &["redis:latest", "redis:alpine", "redis:5.0", "redis:7", "redis:7-alpine"],
+        packages: &["redis-server", "busybox-static", "util-linux"],
         brings: &["lib", "zlib", "redis-tools"],
-        programs: &["usr/bin/redis-server", "usr/bin/redis-cli"],
+        programs: &["usr/bin/redis-server", "usr/bin/redis-cli", "usr/bin/setpriv"],
         data: &["usr/bin/busybox"],
         without: &[],
         entrypoint: include_str!("redis.sh"),
         configuration: &[
-            "USER redis",
             "WORKDIR /data",
             "VOLUME /data",
             "EXPOSE 6379",
-            "ENTRYPOINT [\"/entrypoint\"]",
+            "ENTRYPOINT [\"docker-entrypoint.sh\"]",
             "CMD [\"redis-server\"]",
         ],
         prepare: &[],
     },
+    Service {
+        name: "mariadb",
+        public: "mariadb:11.3",
+        answers_to: &["mariadb:latest", "mariadb:11.3"],
+        packages: &["mariadb-server-core", "mariadb-client-core", "bash", "busybox-static", "util-linux"],
+        brings: &["lib", "zlib"],
+        programs: &["usr/sbin/mariadbd", "usr/bin/mariadb", "usr/bin/bash", "usr/bin/setpriv"],
+        data: &[
+            "usr/share/mysql/charsets",
+            "usr/share/mysql/english",
+            "usr/share/mysql/*.sql",
+            "usr/bin/busybox",
+        ],
+        without: &["fill_help", "mysql_test"],
+        entrypoint: include_str!("mariadb.sh"),
+        configuration: &[
+            "ENV LANG=C.UTF-8",
+            "VOLUME /var/lib/mysql",
+            "EXPOSE 3306",
+            "ENTRYPOINT [\"docker-entrypoint.sh\"]",
+            "CMD [\"mariadbd\"]",
+        ],
+        prepare: &["sh", "-c", include_str!("mariadb_files.sh")],
+    },
 ];
 
 /// Folders that every user in the image may write to, since nothing in it belongs to anybody but root.
-pub(crate) const WRITABLE: [&str; 6] =
-    ["tmp", "run", "run/postgresql", "var/lib/postgresql", "var/lib/postgresql/data", "data"];
+pub(crate) const WRITABLE: [&str; 9] = [
+    "tmp",
+    "run",
+    "run/postgresql",
+    "run/mysqld",
+    "var/lib/postgresql",
+    "var/lib/postgresql/data",
+    "var/lib/mysql",
+    "data",
+    "docker-entrypoint-initdb.d",
+];
 pub(crate) const PASSWD: &str = "root:x:0:0::/:/bin/sh\npostgres:x:70:70::/var/lib/postgresql:/bin/sh\n\
-                                 redis:x:999:999::/data:/bin/sh\n";
-pub(crate) const GROUP: &str = "root:x:0:\npostgres:x:70:\nredis:x:999:\n";
+                                 mysql:x:998:998::/var/lib/mysql:/bin/sh\nredis:x:999:999::/data:/bin/sh\n";
+pub(crate) const GROUP: &str = "root:x:0:\npostgres:x:70:\nmysql:x:998:\nredis:x:999:\n";
 
 impl Service {
     /// The name by which the examples start it, wherever it came from.
