@@ -306,6 +306,13 @@ pub enum Error {
         published: Vec<String>,
     },
 
+    /// There is no socket over which an unchanged command could create what is the session's: do what the cause says.
+    #[error("failed to open the socket over which a command's creations are adopted")]
+    Adoption {
+        /// What was in the way.
+        source: Arc<std::io::Error>,
+    },
+
     /// The operating system gave no thread or runtime for work on the engine.
     #[error("failed to run the thread that works on the engine")]
     Worker {

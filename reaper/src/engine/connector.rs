@@ -8,15 +8,15 @@ use tokio::net::TcpStream;
 use super::discover::Place;
 
 /// What an engine can be talked to over.
-pub(super) trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
+pub(crate) trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
 
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Bytes for S {}
 
 /// A connection to an engine, of any kind.
-pub(super) type Stream = Box<dyn Bytes>;
+pub(crate) type Stream = Box<dyn Bytes>;
 
 /// Connects to an engine; whoever asks has a deadline.
-pub(super) async fn connect(place: &Place) -> io::Result<Stream> {
+pub(crate) async fn connect(place: &Place) -> io::Result<Stream> {
     match place {
         #[cfg(unix)]
         Place::Socket(socket) => Ok(Box::new(tokio::net::UnixStream::connect(socket).await?)),
@@ -27,7 +27,7 @@ pub(super) async fn connect(place: &Place) -> io::Result<Stream> {
 }
 
 /// What an engine at this place is called in a request. A proxy may serve several names at an address.
-pub(super) fn authority(place: &Place) -> &str {
+pub(crate) fn authority(place: &Place) -> &str {
     match place {
         Place::Socket(_) => "docker",
         Place::Tcp(address) => address,

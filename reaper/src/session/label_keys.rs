@@ -26,6 +26,8 @@ pub const PROCESS: &str = "test-reaper.process";
 /// The test that created a resource, as its runner calls it; on what has a scope, and all else under a runner that starts a
 /// process for each test.
 pub const TEST: &str = "test-reaper.test";
+/// On what was created over a socket of `reaper run --adopt`: the session that has adopted it, whatever session it names.
+pub const ADOPTED: &str = "test-reaper.adopted";
 /// On a network of [`crate::Reaper::network`]: the name by which it was asked for.
 pub const NETWORK: &str = "test-reaper.network";
 /// Marks what is to stay for debugging (`REAPER_KEEP`): `always`, or `on-failure.` and a mark of the tests that

@@ -11,10 +11,10 @@ mod owner;
 pub(crate) use self::id::GIVEN;
 pub use self::id::SessionId;
 pub(crate) use self::id::{known_runner, remember, resolve};
-#[cfg(feature = "cli")]
-pub(crate) use self::label_keys::LANGUAGE;
 #[cfg(any(feature = "bollard", feature = "testcontainers"))]
 pub(crate) use self::label_keys::is_ours;
+#[cfg(feature = "cli")]
+pub(crate) use self::label_keys::{ADOPTED, LANGUAGE};
 pub(crate) use self::label_keys::{KEEP, NETWORK, PROCESS, REAPER, RUNNER, RYUK, SCOPE, SESSION, TEST};
 pub use self::labels::{Filter, Labels, LabelsIter};
 pub(crate) use self::owner::{Owner, owner_is_gone, owner_lives};

@@ -40,6 +40,14 @@ impl Owner {
     }
 }
 
+#[cfg(feature = "cli")]
+impl Owner {
+    /// The mark of any process of this machine.
+    pub(crate) fn mark_of(process: &Process) -> Option<String> {
+        mark(process)
+    }
+}
+
 /// Whether the process that a mark stands for has provably ended; never where that cannot be known.
 pub(crate) fn owner_is_gone(mark: &str) -> bool {
     owner_lives(mark) == Some(false)

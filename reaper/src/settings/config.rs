@@ -23,6 +23,9 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How long [`crate::Reaper::shared`] waits for whoever makes the value; images may have to be pulled.
 const SHARED_TIMEOUT: Duration = Duration::from_secs(5 * 60);
 
+/// The property by which the family's tools for the desktop name an engine to its clients, before any variable.
+pub(crate) const FAMILY_HOST: &str = "tc.host";
+
 /// The variable that tells the processes of a named session who runs it.
 pub(crate) const RUN: &str = "REAPER_RUN";
 
@@ -42,7 +45,7 @@ pub(crate) struct Run {
 pub(crate) struct Config {
     /// `TESTCONTAINERS_SESSION_ID`, `session.id`.
     pub(crate) session_id: Option<Found>,
-    /// `DOCKER_HOST`, `tc.host`, `docker.host`.
+    /// [`FAMILY_HOST`], `DOCKER_HOST`, `docker.host`.
     pub(crate) docker_host: Option<Found>,
     /// `TESTCONTAINERS_HOST_OVERRIDE`: where published ports are reached.
     pub(crate) host: Option<Found>,
@@ -131,7 +134,9 @@ impl Config {
         }
         Ok(Self {
             session_id: sources.find(&["TESTCONTAINERS_SESSION_ID"], &["session.id"]),
-            docker_host: sources.find(&["DOCKER_HOST"], &["tc.host", "docker.host"]),
+            docker_host: sources
+                .find(&[], &[FAMILY_HOST])
+                .or_else(|| sources.find(&["DOCKER_HOST"], &["docker.host"])),
             host: sources
                 .find(&["TESTCONTAINERS_HOST_OVERRIDE"], &["host.override"])
                 .map(as_host)

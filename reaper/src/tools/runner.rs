@@ -7,16 +7,17 @@
 use std::io;
 use std::path::Path;
 use std::process::{Command, ExitStatus};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::adoption::Adoption;
 use crate::engine::{Inventory as _, Kind, Place, Sought, wait, work};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::removal::sessions::{self, Resource};
 use crate::session::{self, Filter, GIVEN, Owner, SessionId, owner_lives};
-use crate::settings::{Config, Found, Keep, REPORT, RUN, Run, Scope};
+use crate::settings::{Config, FAMILY_HOST, Found, Keep, REPORT, RUN, Run, Scope};
 
 /// A session that this process holds for the commands that it runs.
 #[derive(Debug)]
@@ -25,10 +26,12 @@ pub struct Runner {
     run: Option<Run>,
     /// Another runner is around this one: the session is that one's to end.
     nested: bool,
-    /// Something is to stay (`REAPER_KEEP`), and which is for its tests and the reaper to decide.
-    keeps: bool,
+    /// What is to stay (`REAPER_KEEP`); which of it, its tests and the reaper decide.
+    keep: Keep,
     /// What [`Runner::also`] was given.
     also: Mutex<Vec<Filter>>,
+    /// The socket of [`Runner::adopt`].
+    adoption: OnceLock<Adoption>,
     /// The session's id is this runner's own, so nobody knows it but what it has started.
     is_fresh: bool,
 }
@@ -95,8 +98,8 @@ impl Runner {
         // All of the session is this one's to end, whatever its tests do for themselves.
         let reaper = reaper.with_scope(Scope::Session);
         let reaper = reaper.with_report(report).acquire()?;
-        let keeps = config.keep != Keep::Nothing;
-        Ok(Self { reaper, run, nested, keeps, also: Mutex::default(), is_fresh })
+        let keep = config.keep;
+        Ok(Self { reaper, run, nested, keep, also: Mutex::default(), adoption: OnceLock::new(), is_fresh })
     }
 
     /// The guard that holds the session.
@@ -120,6 +123,35 @@ impl Runner {
     pub fn also(&self, filter: Filter) -> Result<()> {
         self.reaper.also(filter.clone())?;
         self.also.lock().unwrap_or_else(PoisonError::into_inner).push(filter);
+        Ok(())
+    }
+
+    /// Has everything that [`Runner::run`]'s command creates on the engine be the session's, though the command knows nothing of
+    /// sessions: a socket of its own, which it finds in `DOCKER_HOST`, passes all requests on and adds the labels.
+    ///
+    /// Labels that the command gives stay. What cannot carry labels is not the session's: images that are pulled or loaded,
+    /// the cache of a build.
+    ///
+    /// # Errors
+    ///
+    /// [`crate::Error::Adoption`] where there is no socket to be had, such as on Windows, and [`crate::Error::Setting`] for
+    /// `tc.host` in the properties file, which other clients of the family obey before `DOCKER_HOST`.
+    pub fn adopt(&self) -> Result<()> {
+        if self.adoption.get().is_none() {
+            if let Some(named) = Config::load()?.docker_host.filter(|found| found.name == FAMILY_HOST) {
+                return Err(named.refuse(
+                    "absent, since clients that obey it go past the socket for what is adopted: name the engine with \
+                     DOCKER_HOST or docker.host",
+                ));
+            }
+            let adoption = Adoption::begin(&self.reaper, self.keep)?;
+            // What is to stay is named to the reaper when it is known that it need not.
+            if self.keep == Keep::Nothing {
+                self.reaper.also(adoption.filter().clone())?;
+            }
+            // Whoever was faster has done the same.
+            let _ = self.adoption.set(adoption);
+        }
         Ok(())
     }
 
@@ -164,7 +196,28 @@ impl Runner {
         if let Some(report) = self.report() {
             command.env(REPORT, report);
         }
-        supervise(command)
+        for (name, value) in self.adoption.get().map(Adoption::variables).unwrap_or_default() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        let outcome = supervise(command);
+        if outcome.as_ref().is_ok_and(ExitStatus::success) {
+            self.let_pass();
+        }
+        outcome
+    }
+
+    /// Of what is kept where something failed, what was adopted is the command's, which has not.
+    fn let_pass(&self) {
+        if self.keep == Keep::OnFailure
+            && let Some(adoption) = self.adoption.get()
+            && let Err(error) = self.reaper.also(adoption.filter().clone())
+        {
+            let error = error.report();
+            tracing::warn!(error, "what the command created stays, though it has not failed");
+        }
     }
 
     /// Ends the session: removes at once what is left of it, and says what that was.
@@ -199,7 +252,7 @@ impl Runner {
             return Ok(End::Removed(Vec::new()));
         }
         let others = match self.others() {
-            Err(_) if self.keeps => None,
+            Err(_) if self.keep != Keep::Nothing => None,
             others => others?,
         };
         let is_alone = others == Some(0) || (others.is_none() && self.is_fresh);
@@ -208,7 +261,7 @@ impl Runner {
             let error = error.report();
             tracing::debug!(error, "the reaper waits for another client as long as it usually does");
         }
-        if self.keeps {
+        if self.keep != Keep::Nothing {
             return Ok(End::Removed(Vec::new()));
         }
         if !is_alone {

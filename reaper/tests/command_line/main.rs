@@ -6,6 +6,7 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
+mod adopt;
 mod doctor;
 mod elsewhere;
 mod foreign;

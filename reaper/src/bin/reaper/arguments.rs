@@ -70,7 +70,7 @@ pub(crate) fn complete(shell: clap_complete::Shell) -> io::Result<()> {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  reaper run -- cargo nextest run
+  reaper run --adopt -- cargo nextest run
   reaper run -- make integration-test
   reaper run -- sh -c 'docker run -d --label org.testcontainers.sessionId=$TESTCONTAINERS_SESSION_ID redis; ./test'
   reaper run --also com.docker.compose.project=orders -- docker compose -p orders up
@@ -88,6 +88,12 @@ pub(crate) struct Run {
     /// The session's id [default: TESTCONTAINERS_SESSION_ID, else a new one]
     #[arg(long, value_name = "ID")]
     pub(crate) session: Option<String>,
+    /// Adopt all that the command creates, though it knows nothing of sessions
+    ///
+    /// A socket that the command finds in DOCKER_HOST passes everything on to the engine and adds the session's labels to
+    /// what is created: containers, networks, volumes, services, images that are built, committed or imported.
+    #[arg(long)]
+    pub(crate) adopt: bool,
     /// Remove what carries this label, too; may be given more than once
     #[arg(long, value_name = "KEY=VALUE", value_parser = label)]
     pub(crate) also: Vec<(String, String)>,

@@ -83,6 +83,9 @@ fn begin(arguments: &Run) -> Result<Runner, Error> {
         Some(report) => Runner::begin_with_report(session, report)?,
         None => Runner::begin(session)?,
     };
+    if arguments.adopt {
+        runner.adopt()?;
+    }
     for (key, value) in &arguments.also {
         runner.also(Filter::label(key, value)?)?;
     }
