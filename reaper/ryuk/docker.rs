@@ -103,14 +103,18 @@ impl Docker {
         })
     }
 
-    /// What there is of a kind, with the engine's `filters`, one at a time. Nothing of it counts where this fails.
-    pub(crate) fn list(&self, kind: Kind, filters: &str, each: impl FnMut(Item)) -> Result<(), Problem> {
+    /// What there is of a kind, with the engine's `filters`, one at a time; false where the engine keeps none of the kind.
+    /// Nothing of it counts where this fails.
+    pub(crate) fn list(&self, kind: Kind, filters: &str, each: impl FnMut(Item)) -> Result<bool, Problem> {
         let path = format!("{}{}", kind.list(), encode(filters));
         let answer = self.request("GET", &path, "")?;
+        if kind.is_not_kept(answer.status) {
+            return Ok(false);
+        }
         if answer.status != 200 {
             return Err(refusal(answer));
         }
-        listing::read(kind, answer.body, each).map_err(|error| problem("GET", &path, &error))
+        listing::read(kind, answer.body, each).map(|()| true).map_err(|error| problem("GET", &path, &error))
     }
 
     /// The containers that are on a network now; none where the network is gone.
@@ -153,6 +157,10 @@ impl Docker {
             (_, Problem::Unanswered(why)) => Removal::Failed(Problem::Unanswered(why)),
             (200..=299 | 404, _) => Removal::Removed,
             (409, Problem::Refused(why)) if why.contains("already in progress") => Removal::UnderWay,
+            // A network of a swarm that is gone, and on this node not before its last task has let go.
+            (500, Problem::Refused(why)) if kind == Kind::Network && why.contains("not found") => {
+                Removal::UnderWay
+            }
             (_, problem) => Removal::Failed(problem),
         }
     }

@@ -10,7 +10,7 @@ use crate::quote::quote;
 const PROTECTED: &str = "org.testcontainers.ryuk";
 
 /// One thing of a list.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Item {
     /// What the engine removes it by: an id, for a volume its name.
     pub(crate) id: String,
@@ -101,6 +101,9 @@ fn item<R: Read>(kind: Kind, reader: &mut Reader<R>) -> io::Result<Item> {
     reader.object(|reader, name| {
         match (kind, name.as_str()) {
             (Kind::Container | Kind::Network | Kind::Image, "Id") => item.id = text(reader)?,
+            (kind, "ID") if kind.is_of_swarm() => item.id = text(reader)?,
+            (kind, "Spec") if kind.is_of_swarm() => specification(reader, &mut item)?,
+            (kind, "CreatedAt") if kind.is_of_swarm() => item.made = made(reader)?,
             (Kind::Network | Kind::Volume, "Name") => item.name = text(reader)?,
             (Kind::Container, "Names") => {
                 let first = texts(reader)?.into_iter().next().unwrap_or_default();
@@ -133,6 +136,21 @@ fn item<R: Read>(kind: Kind, reader: &mut Reader<R>) -> io::Result<Item> {
         return Err(useless(format!("a {kind} without an id in the engine's list")));
     }
     Ok(item)
+}
+
+/// What a thing of a swarm was asked to be, which has its name and its labels.
+fn specification<R: Read>(reader: &mut Reader<R>, item: &mut Item) -> io::Result<()> {
+    if reader.start()? != Start::Object {
+        return reader.skip();
+    }
+    reader.object(|reader, name| {
+        match name.as_str() {
+            "Name" => item.name = reader.string_or_skip()?.unwrap_or_default(),
+            "Labels" => item.labels = labels(reader)?,
+            _ => reader.skip()?,
+        }
+        Ok(())
+    })
 }
 
 fn labels<R: Read>(reader: &mut Reader<R>) -> io::Result<Vec<(String, String)>> {

@@ -12,7 +12,7 @@ use std::thread;
 use crate::brake::{Brake, Stop};
 use crate::docker::{Docker, Problem, Removal};
 use crate::filter::{self, Filter};
-use crate::kind::Kind;
+use crate::kind::{Kind, TASK_OF};
 use crate::listing::Item;
 use crate::living::Living;
 use crate::log;
@@ -76,11 +76,12 @@ impl Counts {
 
 impl Display for Counts {
     fn fmt(&self, formatter: &mut Formatter<'_>) -> fmt::Result {
-        for (at, kind) in Kind::ALL.into_iter().enumerate() {
-            let count = self.0.get(&kind).unwrap_or(&0);
-            write!(formatter, "{}{kind}s={count}", if at == 0 { "" } else { " " })?;
-        }
-        Ok(())
+        let count = |kind| *self.0.get(&kind).unwrap_or(&0);
+        let (of_swarm, usual): (Vec<_>, Vec<_>) = Kind::ALL.into_iter().partition(|kind| kind.is_of_swarm());
+        // Few engines are in a swarm.
+        let told = usual.into_iter().chain(of_swarm.into_iter().filter(|kind| count(*kind) > 0));
+        let told: Vec<_> = told.map(|kind| format!("{kind}s={}", count(kind))).collect();
+        formatter.write_str(&told.join(" "))
     }
 }
 
@@ -95,6 +96,8 @@ pub(crate) struct Tally {
     gone: BTreeSet<(Kind, String)>,
     /// The engine was asked and has not answered: it may do it all the same, and the next list tells.
     unanswered: BTreeMap<(Kind, String), Item>,
+    /// Services that went and may have tasks still.
+    ended: BTreeMap<String, Item>,
 }
 
 /// A thing, and which of those that are wanted mean it.
@@ -106,21 +109,25 @@ struct Found {
 impl Tally {
     pub(crate) fn new(engine: Arc<Docker>, living: Arc<Living>, reports: Arc<Reports>) -> Self {
         let (counts, gone, unanswered) = (Counts::default(), BTreeSet::new(), BTreeMap::new());
-        Self { engine, living, reports, counts, gone, unanswered }
+        Self { engine, living, reports, counts, gone, unanswered, ended: BTreeMap::new() }
     }
 
     pub(crate) fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// Each kind once, in order: containers let go of networks and volumes, and of images.
+    /// Each kind once, in order: services let go of their tasks, and containers of networks and volumes, and of images.
     pub(crate) fn round(&mut self, wanted: &[Wanted], brake: &Brake) -> Round {
         let shares = wanted.iter().map(|_| Share::default()).collect();
         let mut round = Round { shares, ..Round::default() };
         let asked = filter::common(&wanted.iter().map(|wanted| &wanted.filter).collect::<Vec<_>>());
         // Looked for when the first thing needs it, when all containers were tried.
         let mut users = None;
+        let mut has_swarm = true;
         for kind in Kind::ALL {
+            if kind.is_of_swarm() && !has_swarm {
+                continue;
+            }
             if brake.is_pulled(Stop::Now) {
                 // What was not looked for may be there.
                 round.seen = true;
@@ -137,12 +144,19 @@ impl Tally {
                     matching.push(Found { item, of });
                 }
             });
-            if let Err(problem) = listed {
-                round.waits |= matches!(problem, Problem::Unanswered(_));
-                let why = format!("{kind}s that could not be listed: {problem}");
-                round.unlisted.push(why.clone());
-                round.left.push(why);
-                continue;
+            match listed {
+                Ok(true) => {}
+                Ok(false) => {
+                    has_swarm = false;
+                    continue;
+                }
+                Err(problem) => {
+                    round.waits |= matches!(problem, Problem::Unanswered(_));
+                    let why = format!("{kind}s that could not be listed: {problem}");
+                    round.unlisted.push(why.clone());
+                    round.left.push(why);
+                    continue;
+                }
             }
             self.gone.retain(|(of, id)| *of != kind || there.contains(id));
             self.count_late_answers(kind, wanted, &there, &mut round);
@@ -171,7 +185,38 @@ impl Tally {
                 self.note(kind, found, removal, &mut round);
             }
         }
+        if !brake.is_pulled(Stop::Now) {
+            self.await_tasks(wanted, &mut round);
+        }
         round
+    }
+
+    /// Tasks without labels of their own are the engine's to end, which gives them the time that their service asked for; what
+    /// they use is held until then.
+    fn await_tasks(&mut self, wanted: &[Wanted], round: &mut Round) {
+        if self.ended.values().all(|service| meant_by(wanted, service).is_empty()) {
+            return;
+        }
+        let mut there = BTreeSet::new();
+        let filters = format!("{{\"label\":[\"{TASK_OF}\"]}}");
+        let listed = self.engine.list(Kind::Container, &filters, |task| {
+            there.extend(task.label(TASK_OF).map(str::to_owned));
+        });
+        if listed.is_ok() {
+            self.ended.retain(|service, _| there.contains(service));
+        }
+        for (id, service) in &self.ended {
+            let of = meant_by(wanted, service);
+            if of.is_empty() {
+                continue;
+            }
+            let why = format!("service {id}: it is gone, and its tasks are being ended");
+            for at in of {
+                round.shares[at].left.push(why.clone());
+            }
+            round.left.push(why);
+            round.waits = true;
+        }
     }
 
     /// What was asked for without an answer, and is not there any more, has gone. Of what was not listed nothing is known.
@@ -225,6 +270,9 @@ impl Tally {
         for at in &of {
             round.shares[*at].seen = true;
         }
+        if kind == Kind::Service && removal == Removal::Removed {
+            self.ended.insert(item.id.clone(), item.clone());
+        }
         match removal {
             Removal::Kept => {}
             Removal::Removed => {
@@ -262,9 +310,9 @@ fn meant_by(wanted: &[Wanted], item: &Item) -> Vec<usize> {
 /// Why it is not to be removed. `users` are there for the kinds that have any.
 fn keep(engine: &Docker, kind: Kind, item: &Item, users: Option<&Result<Users, Problem>>) -> Option<Problem> {
     let users = match (kind, users?) {
-        (Kind::Container | Kind::Volume, _) => return None,
-        (_, Err(problem)) => return Some(problem.clone()),
-        (_, Ok(users)) => users,
+        (Kind::Network | Kind::Image, Ok(users)) => users,
+        (Kind::Network | Kind::Image, Err(problem)) => return Some(problem.clone()),
+        _ => return None,
     };
     let why = if kind == Kind::Image {
         users.keep_image(item)

@@ -23,6 +23,7 @@ mod scopes;
 mod sessions;
 mod slow_clients;
 mod stopped;
+mod swarm;
 mod sweeping;
 mod vanished;
 mod wrapper;

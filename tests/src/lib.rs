@@ -12,6 +12,7 @@ pub mod proxy;
 pub mod scene;
 pub mod second_engine;
 pub mod suite;
+pub mod swarm;
 pub mod world;
 
 use std::time::{Duration, Instant};

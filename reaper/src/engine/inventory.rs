@@ -9,6 +9,7 @@ use std::future::Future;
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use futures_util::future::{try_join, try_join_all};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -69,8 +70,9 @@ pub(crate) enum Removal {
 /// An engine, as far as looking through it goes.
 pub(crate) trait Inventory {
     /// What the engine lists of a kind for a label, a key or `key=value`, which may be more than what carries that label;
-    /// everything for none.
-    fn ask(&self, kind: Kind, label: Option<&str>) -> impl Future<Output = io::Result<Vec<Resource>>>;
+    /// everything for no label. None where the engine keeps no such things.
+    fn ask(&self, kind: Kind, label: Option<&str>)
+    -> impl Future<Output = io::Result<Option<Vec<Resource>>>>;
     /// The containers that are on a network now.
     fn attached(&self, network: &str) -> impl Future<Output = io::Result<Vec<String>>>;
     /// Removes it, whoever uses it: whether it may be removed is decided before.
@@ -78,25 +80,65 @@ pub(crate) trait Inventory {
     /// Removes a container, unless it runs: then somebody has started it since it was listed.
     fn remove_idle(&self, id: &str) -> impl Future<Output = Removal>;
 
-    /// Everything of a kind that is meant, by its own labels.
-    fn list(&self, kind: Kind, sought: Sought<'_>) -> impl Future<Output = io::Result<Vec<Resource>>> {
+    /// Everything of a kind that is meant, by its own labels; none where the engine keeps no such things.
+    fn kept(
+        &self,
+        kind: Kind,
+        sought: Sought<'_>,
+    ) -> impl Future<Output = io::Result<Option<Vec<Resource>>>> {
         async move {
             let mut found = BTreeMap::new();
             for label in sought.asked() {
-                let listed = self.ask(kind, label.as_deref()).await?;
+                let Some(listed) = self.ask(kind, label.as_deref()).await? else { return Ok(None) };
                 let meant = listed.into_iter().filter(|resource| sought.includes(&resource.labels));
                 found.extend(meant.map(|resource| (resource.id.clone(), resource)));
             }
-            Ok(found.into_values().collect())
+            Ok(Some(found.into_values().collect()))
+        }
+    }
+
+    /// Everything of a kind that is meant, by its own labels.
+    fn list(&self, kind: Kind, sought: Sought<'_>) -> impl Future<Output = io::Result<Vec<Resource>>> {
+        async move { Ok(self.kept(kind, sought).await?.unwrap_or_default()) }
+    }
+
+    /// Everything that is meant, of all kinds, which are asked for at once; those of a swarm when its services were listed.
+    fn list_all(&self, sought: Sought<'_>) -> impl Future<Output = Result<Vec<Resource>, Unlisted>> {
+        let kept = move |kind| async move {
+            self.kept(kind, sought).await.map_err(|problem| Unlisted { kind, problem })
+        };
+        let (of_swarm, usual): (Vec<_>, Vec<_>) = Kind::ALL.into_iter().partition(|kind| kind.is_of_swarm());
+        async move {
+            let of_swarm = async {
+                let mut found = Vec::new();
+                for kind in of_swarm {
+                    let Some(kept) = kept(kind).await? else { break };
+                    found.extend(kept);
+                }
+                Ok(found)
+            };
+            let (mut found, usual) = try_join(of_swarm, try_join_all(usual.into_iter().map(kept))).await?;
+            found.extend(usual.into_iter().flatten().flatten());
+            found.sort_by_key(|resource| resource.kind);
+            Ok(found)
         }
     }
 }
 
+/// A kind that an engine does not list.
+#[derive(Debug)]
+pub(crate) struct Unlisted {
+    #[cfg_attr(not(feature = "cli"), allow(dead_code, reason = "for the command line's messages"))]
+    pub(crate) kind: Kind,
+    pub(crate) problem: io::Error,
+}
+
 impl Inventory for Place {
-    async fn ask(&self, kind: Kind, label: Option<&str>) -> io::Result<Vec<Resource>> {
+    async fn ask(&self, kind: Kind, label: Option<&str>) -> io::Result<Option<Vec<Resource>>> {
         let filters = label.map_or(json!({}), |label| json!({ "label": [label] }));
         let path = format!("{}{}", kind.list(), percent::encoded(&filters.to_string()));
-        read(kind, &bounded(self, "GET", &path).await?)
+        let answer = bounded(self, "GET", &path).await?;
+        if kind.is_not_kept(answer.status) { Ok(None) } else { read(kind, &answer).map(Some) }
     }
 
     async fn attached(&self, network: &str) -> io::Result<Vec<String>> {
@@ -114,7 +156,14 @@ impl Inventory for Place {
     }
 
     async fn remove(&self, kind: Kind, id: &str) -> Removal {
-        removal(bounded(self, "DELETE", &kind.removal(&percent::encoded(id))).await, "already in progress")
+        let answer = bounded(self, "DELETE", &kind.removal(&percent::encoded(id))).await;
+        match answer {
+            // A network of a swarm that is gone, and on this node not before its last task has let go.
+            Ok(answer) if kind == Kind::Network && answer.status == 500 && says(&answer, "not found") => {
+                Removal::UnderWay
+            }
+            answer => removal(answer, "already in progress"),
+        }
     }
 
     async fn remove_idle(&self, id: &str) -> Removal {
@@ -161,6 +210,10 @@ fn unreadable(error: serde_json::Error) -> io::Error {
 struct Item {
     id: Option<String>,
     name: Option<String>,
+    /// The next two are of things of a swarm.
+    #[serde(rename = "ID")]
+    of_swarm: Option<String>,
+    spec: Option<ItemSpecification>,
     /// Of a container, each behind a slash.
     names: Option<Vec<String>>,
     /// Of an image.
@@ -169,13 +222,20 @@ struct Item {
     state: Option<String>,
     /// Seconds of a container and of an image, text of a network.
     created: Option<Value>,
-    /// Of a volume.
+    /// Of a volume, and of things of a swarm.
     created_at: Option<String>,
     /// The next three are of a container.
     #[serde(rename = "ImageID")]
     image: Option<String>,
     network_settings: Option<ItemNetworks>,
     host_config: Option<ItemHost>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct ItemSpecification {
+    name: Option<String>,
+    labels: Option<HashMap<String, String>>,
 }
 
 #[derive(Deserialize)]
@@ -197,13 +257,19 @@ struct ItemHost {
 }
 
 impl Item {
-    fn resource(self, kind: Kind) -> io::Result<Resource> {
+    fn resource(mut self, kind: Kind) -> io::Result<Resource> {
+        if kind.is_of_swarm() {
+            self.id = self.of_swarm.take();
+            let specification = self.spec.take();
+            (self.name, self.labels) = specification.map_or((None, None), |of| (of.name, of.labels));
+        }
         let networks = self.networks();
         let mut tags = self.repo_tags.unwrap_or_default();
         tags.retain(|tag| tag != "<none>:<none>");
         let first = self.names.unwrap_or_default().into_iter().next();
         let name = self.name.clone().or(first).or(tags.first().cloned()).unwrap_or_default();
-        let id = self.id.or(self.name).filter(|id| !id.is_empty());
+        // A volume is called by its name.
+        let id = self.id.or(self.name.filter(|_| !kind.is_of_swarm())).filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| invalid(format!("a {kind} without an id in the engine's list")))?;
         let created = match &self.created {
             Some(Value::Number(seconds)) => {
@@ -258,6 +324,12 @@ mod tests {
             let body = format!("[{{\"Id\":\"i\",\"RepoTags\":{tags},\"Created\":1700000000}}]");
             assert_eq!(listed(Kind::Image, 200, &body).unwrap()[0].name, name);
         }
+        let body = "[{\"ID\":\"s\",\"Spec\":{\"Name\":\"x\",\"Labels\":{\"a\":\"b\"},\"TaskTemplate\":{\"Labels\":{}}}}]";
+        for kind in [Kind::Service, Kind::Config, Kind::Secret] {
+            let found = listed(kind, 200, body).unwrap();
+            assert_eq!((found[0].id.as_str(), found[0].name.as_str()), ("s", "x"));
+            assert_eq!(found[0].labels["a"], "b");
+        }
         for none in ["{\"Volumes\":null}", "{}"] {
             assert_eq!(listed(Kind::Volume, 200, none).unwrap(), []);
         }
@@ -271,6 +343,7 @@ mod tests {
             (Kind::Container, "[{\"Id\":\"c\",\"Created\":1700000000}]".to_owned()),
             (Kind::Image, "[{\"Id\":\"i\",\"Created\":1700000000}]".to_owned()),
             (Kind::Network, format!("[{{\"Id\":\"n\",\"Created\":\"{text}\"}}]")),
+            (Kind::Service, format!("[{{\"ID\":\"s\",\"CreatedAt\":\"{text}\"}}]")),
             (Kind::Volume, format!("{{\"Volumes\":[{{\"Name\":\"v\",\"CreatedAt\":\"{text}\"}}]}}")),
         ] {
             assert_eq!(listed(kind, 200, &body).unwrap()[0].created, Some(expected), "{kind}");

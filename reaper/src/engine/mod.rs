@@ -36,11 +36,12 @@ pub(crate) use self::connector::{Stream, authority, connect};
 pub(crate) use self::discover::{Endpoint, Place, discover, likely};
 #[cfg(feature = "cli")]
 pub(crate) use self::discover::{Probed, endpoint, probes};
-pub(crate) use self::inventory::{Inventory, Removal, Resource};
+pub(crate) use self::inventory::{Inventory, Removal, Resource, Unlisted};
 #[cfg(feature = "cli")]
 pub use self::kind::Kind;
 #[cfg(not(feature = "cli"))]
 pub(crate) use self::kind::Kind;
+pub(crate) use self::kind::TASK_OF;
 pub(crate) use self::look_up::{has_network, published};
 pub(crate) use self::moment::moment;
 pub(crate) use self::percent::encode as percent_encode;

@@ -13,7 +13,7 @@ use futures_util::StreamExt as _;
 use tokio::time::{Instant, sleep};
 
 use super::users::Users;
-use crate::engine::{Inventory, Kind, Removal, Resource, Sought};
+use crate::engine::{Inventory, Kind, Removal, Resource, Sought, TASK_OF};
 use crate::error::{Error, Result};
 use crate::session::{Filter, REAPER};
 
@@ -29,6 +29,8 @@ const LONGEST_DELAY: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reaped {
+    /// The ids of a swarm's services.
+    pub services: Vec<String>,
     /// The containers' ids.
     pub containers: Vec<String>,
     /// The networks' ids.
@@ -37,6 +39,10 @@ pub struct Reaped {
     pub volumes: Vec<String>,
     /// The images' ids.
     pub images: Vec<String>,
+    /// The ids of a swarm's configs.
+    pub configs: Vec<String>,
+    /// The ids of a swarm's secrets.
+    pub secrets: Vec<String>,
     /// The same as the engine described them.
     pub(crate) found: Vec<Resource>,
 }
@@ -45,17 +51,20 @@ impl Reaped {
     /// How many things were removed.
     #[must_use]
     pub fn count(&self) -> usize {
-        self.containers.len() + self.networks.len() + self.volumes.len() + self.images.len()
+        self.found.len()
     }
 
     fn from_found(found: BTreeMap<(Kind, String), Resource>) -> Self {
         let mut reaped = Self::default();
         for (kind, id) in found.keys().cloned() {
             match kind {
+                Kind::Service => reaped.services.push(id),
                 Kind::Container => reaped.containers.push(id),
                 Kind::Network => reaped.networks.push(id),
                 Kind::Volume => reaped.volumes.push(id),
                 Kind::Image => reaped.images.push(id),
+                Kind::Config => reaped.configs.push(id),
+                Kind::Secret => reaped.secrets.push(id),
             }
         }
         reaped.found = found.into_values().collect();
@@ -125,7 +134,7 @@ struct Round {
     problems: BTreeMap<String, String>,
 }
 
-/// Each kind once, in order: containers let go of networks and volumes, and of images.
+/// Each kind once, in order: services let go of their tasks, and containers of networks and volumes, and of images.
 async fn round<I: Inventory>(
     engine: &I,
     filters: &[Filter],
@@ -136,9 +145,17 @@ async fn round<I: Inventory>(
     let sought = Sought::AnyOf(filters);
     // Looked for when the first thing needs it, when all containers were tried.
     let mut users = None;
+    let mut has_swarm = true;
     for kind in Kind::ALL {
-        let mut matching = match engine.list(kind, sought).await {
-            Ok(matching) => matching,
+        if kind.is_of_swarm() && !has_swarm {
+            continue;
+        }
+        let mut matching = match engine.kept(kind, sought).await {
+            Ok(Some(matching)) => matching,
+            Ok(None) => {
+                has_swarm = false;
+                continue;
+            }
             Err(error) => {
                 round.problems.insert(format!("the list of {kind}s"), error.to_string());
                 continue;
@@ -167,7 +184,30 @@ async fn round<I: Inventory>(
             }
         }
     }
+    await_tasks(engine, removed, &mut round).await;
     round
+}
+
+/// Tasks without labels of their own are the engine's to end, which gives them the time that their service asked for; what they
+/// use is held until then.
+async fn await_tasks<I: Inventory>(
+    engine: &I,
+    removed: &BTreeMap<(Kind, String), Resource>,
+    round: &mut Round,
+) {
+    let is_gone = |service: &String| removed.contains_key(&(Kind::Service, service.clone()));
+    if !removed.keys().any(|(kind, _)| *kind == Kind::Service) {
+        return;
+    }
+    match engine.ask(Kind::Container, Some(TASK_OF)).await {
+        Ok(tasks) => {
+            let tasks = tasks.unwrap_or_default();
+            let there = tasks.iter().any(|task| task.labels.get(TASK_OF).is_some_and(is_gone));
+            round.seen |= there;
+            round.under_way |= there;
+        }
+        Err(error) => drop(round.problems.insert("the list of tasks".to_owned(), error.to_string())),
+    }
 }
 
 /// Removes something, unless somebody else uses it.
@@ -244,8 +284,40 @@ mod tests {
         let filter = Filter::label("s", "1").unwrap().and("process", "7").unwrap();
         let pattern = Filter::label("s*", "1").unwrap();
         reap(&shelf, &[filter, pattern], Spared::Reapers).await.unwrap();
-        let expected = ["container ours", "network ours", "volume ours", "image ours"];
+        let expected = Kind::ALL.map(|kind| format!("{kind} ours"));
         assert_eq!(*shelf.order.borrow(), expected);
+    }
+
+    /// Tasks that do not say whose they are end by themselves, and are not removed from here.
+    #[tokio::test(start_paused = true)]
+    async fn the_tasks_of_a_service_are_waited_for() {
+        let shelf = Shelf::default();
+        shelf.resources.borrow_mut().extend([
+            resource(Kind::Service, "s", &[("s", "1")]),
+            resource(Kind::Container, "task", &[(TASK_OF, "s")]),
+            resource(Kind::Container, "their task", &[(TASK_OF, "theirs")]),
+        ]);
+        let filters = filter();
+        let mut reaped = Box::pin(reap(&shelf, &filters, Spared::Reapers));
+        tokio::select! {
+            _ = &mut reaped => panic!("the task is there still"),
+            () = sleep(Duration::from_secs(20)) => {}
+        }
+        shelf.resources.borrow_mut().retain(|resource| resource.id != "task");
+        assert_eq!(reaped.await.unwrap().services, ["s"]);
+        assert_eq!(*shelf.order.borrow(), ["service s"]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_engine_that_manages_no_swarm_is_asked_for_services_alone() {
+        let shelf = Shelf { has_no_swarm: true, ..Shelf::default() };
+        reap(&shelf, &filter(), Spared::Reapers).await.unwrap();
+        assert_eq!(shelf.asked.borrow().len(), 5, "{:?}", shelf.asked);
+        shelf.asked.borrow_mut().clear();
+        let filters = [Filter::label("s", "1").unwrap(), Filter::label("s", "2").unwrap()];
+        assert!(shelf.list_all(Sought::AnyOf(&filters)).await.unwrap().is_empty());
+        // For each filter a list of what an engine has, and once for services.
+        assert_eq!(shelf.asked.borrow().len(), 4 * 2 + 1, "{:?}", shelf.asked);
     }
 
     #[tokio::test(start_paused = true)]

@@ -8,10 +8,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 
-use futures_util::future::join_all;
-
 use super::reap::{Spared, reap};
-use crate::engine::{Inventory, Kind, Removal, Resource, Sought};
+use crate::engine::{Inventory, Removal, Resource, Sought};
 use crate::session::{Filter, KEEP, PROCESS, RUNNER, SESSION, owner_is_gone};
 use crate::settings::Sweep;
 
@@ -30,12 +28,10 @@ pub(crate) async fn look<I: Inventory>(engine: &I, session: &str, sweep: Sweep) 
         return Ok(Orphans::default());
     }
     let mut sessions: BTreeMap<String, Vec<Resource>> = BTreeMap::new();
-    // At once, since the test that created the reaper waits for it.
-    for listed in join_all(Kind::ALL.map(|kind| engine.list(kind, Sought::Key(PROCESS)))).await {
-        for resource in listed? {
-            if let Some(of) = resource.labels.get(SESSION).filter(|of| *of != session) {
-                sessions.entry(of.clone()).or_default().push(resource);
-            }
+    let listed = engine.list_all(Sought::Key(PROCESS)).await.map_err(|unlisted| unlisted.problem)?;
+    for resource in listed {
+        if let Some(of) = resource.labels.get(SESSION).filter(|of| *of != session) {
+            sessions.entry(of.clone()).or_default().push(resource);
         }
     }
     let mut orphans = Orphans::default();
@@ -106,10 +102,13 @@ impl Orphans {
         }
         match reap(engine, &self.filters, Spared::Reapers).await {
             Ok(reaped) => tracing::info!(
+                services = reaped.services.len(),
                 containers = reaped.containers.len(),
                 networks = reaped.networks.len(),
                 volumes = reaped.volumes.len(),
                 images = reaped.images.len(),
+                configs = reaped.configs.len(),
+                secrets = reaped.secrets.len(),
                 "what ended sessions left was removed"
             ),
             Err(error) => tracing::warn!(error = error.report(), "what ended sessions left is there still"),
@@ -120,8 +119,8 @@ impl Orphans {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::State;
     use crate::engine::doubles::{Shelf, resource};
+    use crate::engine::{Kind, State};
     use crate::platform::Process;
     use crate::session::{Owner, RYUK};
 

@@ -24,7 +24,7 @@ pub(super) struct Users {
 impl Users {
     pub(super) async fn look<I: Inventory>(engine: &I, sought: Sought<'_>) -> io::Result<Self> {
         let mut users = Self::default();
-        for container in engine.ask(Kind::Container, None).await? {
+        for container in engine.ask(Kind::Container, None).await?.unwrap_or_default() {
             let is_ours = sought.includes(&container.labels);
             users.take(container, is_ours);
         }
@@ -50,9 +50,9 @@ impl Users {
         resource: &Resource,
     ) -> io::Result<Option<String>> {
         Ok(match resource.kind {
-            Kind::Container | Kind::Volume => None,
             Kind::Image => self.keep_image(resource),
             Kind::Network => self.keep_network(resource, &engine.attached(&resource.id).await?),
+            _ => None,
         })
     }
 

@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::adoption::Adoption;
-use crate::engine::{Inventory as _, Kind, Place, Sought, wait, work};
+use crate::engine::{Inventory as _, Place, Sought, Unlisted, wait, work};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::removal::sessions::{self, Resource};
@@ -283,17 +283,11 @@ impl Runner {
 }
 
 async fn matches(place: &Place, filter: &Filter) -> Result<bool> {
-    for kind in Kind::ALL {
-        let sought = Sought::AnyOf(std::slice::from_ref(filter));
-        let found = place.list(kind, sought).await.map_err(|error| Error::Engine {
-            operation: format!("list the {kind}s with {filter}"),
-            source: Arc::new(error),
-        })?;
-        if !found.is_empty() {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+    let found = place.list_all(Sought::AnyOf(std::slice::from_ref(filter))).await;
+    found.map(|found| !found.is_empty()).map_err(|Unlisted { kind, problem }| Error::Engine {
+        operation: format!("list the {kind}s with {filter}"),
+        source: Arc::new(problem),
+    })
 }
 
 #[cfg(unix)]

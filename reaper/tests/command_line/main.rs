@@ -15,6 +15,7 @@ mod listing;
 mod removal;
 mod run;
 mod signals;
+mod swarm;
 mod unembedded;
 
 use std::io::Write as _;

@@ -131,7 +131,10 @@ fn answer(request: &str, (world, changed): &(Mutex<World>, Condvar)) -> Vec<u8> 
     let mut parts = path.trim_start_matches('/').split('/');
     let (kind, id, verb) = (parts.next().unwrap(), parts.next().map(decoded), parts.next());
     let (status, body) = match (method, kind, id.as_deref(), verb) {
-        ("GET", kind, None | Some("json"), None) => (200, known.list(kind, query).to_string()),
+        ("GET", kind, None | Some("json"), None) => {
+            let (status, listed) = known.answer(kind, query);
+            (status, listed.to_string())
+        }
         ("GET", "networks", Some(id), None) => match known.network(id) {
             Some(network) => (200, network.to_string()),
             None => (404, String::new()),

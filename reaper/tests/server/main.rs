@@ -17,4 +17,5 @@ mod removal;
 mod reports;
 mod scope_ends;
 mod scopes;
+mod swarm;
 mod world;

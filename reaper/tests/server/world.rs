@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
+/// On a task's container: its service.
+pub(crate) const TASK_OF: &str = "com.docker.swarm.service.id";
+
 /// When all of it was made, where an engine writes a text.
 const MADE: &str = "2023-11-14T22:13:20Z";
 
@@ -18,6 +21,7 @@ pub(crate) struct Resource {
     pub(crate) labels: BTreeMap<String, String>,
     /// Of a container.
     image: String,
+    /// And what else it uses: a volume; of a service, its configs and secrets.
     networks: Vec<String>,
     pub(crate) runs: bool,
     /// Of an image.
@@ -49,6 +53,10 @@ pub(crate) enum Misbehaviour {
 pub(crate) struct World {
     pub(crate) resources: Vec<Resource>,
     pub(crate) is_podman: bool,
+    /// Of a swarm; who is none lists no services, configs and secrets.
+    pub(crate) is_manager: bool,
+    /// For how many looks the tasks of a service that was removed stay.
+    pub(crate) tasks_stay: usize,
     pub(crate) framing: Framing,
     /// By the beginning of the request, like `DELETE /containers`.
     pub(crate) script: BTreeMap<&'static str, VecDeque<Misbehaviour>>,
@@ -75,7 +83,7 @@ impl Resource {
         self
     }
 
-    /// A container on this network.
+    /// A container on this network, or with this volume; a service with this config or secret.
     pub(crate) fn on(mut self, network: &str) -> Self {
         self.networks.push(network.to_owned());
         self
@@ -117,6 +125,10 @@ impl Resource {
                 let name = format!("named {}", self.id);
                 json!({"Id": self.id, "Name": name, "Labels": self.labels, "Created": MADE})
             }
+            "services" | "configs" | "secrets" => {
+                let specification = json!({"Name": format!("named {}", self.id), "Labels": self.labels});
+                json!({"ID": self.id, "Version": {"Index": 7}, "CreatedAt": MADE, "Spec": specification})
+            }
             _ => json!({
                 "Id": self.id, "ImageID": self.image, "Labels": self.labels, "Created": 1_700_000_000, "Ports": [],
                 "Names": [format!("/named {}", self.id)],
@@ -145,6 +157,36 @@ impl World {
         if kind == "volumes" { json!({ "Volumes": items, "Warnings": null }) } else { items }
     }
 
+    /// A list, and what that is answered with.
+    pub(crate) fn answer(&mut self, kind: &str, query: &str) -> (u16, Value) {
+        if ["services", "configs", "secrets"].contains(&kind) && !self.is_manager {
+            return if self.is_podman {
+                (404, json!({"cause": "no such route", "message": "Not Found"}))
+            } else {
+                (503, json!({"message": "This node is not a swarm manager. Use \"docker swarm init\" …"}))
+            };
+        }
+        let listed = self.list(kind, query);
+        if kind == "containers" {
+            self.end_tasks();
+        }
+        (200, listed)
+    }
+
+    /// A task comes back while its service is there, and stays for a while when that is gone.
+    fn end_tasks(&mut self) {
+        let services: BTreeSet<_> =
+            self.resources.iter().filter(|own| own.kind == "services").map(|own| own.id.clone()).collect();
+        let is_orphan = |own: &Resource| own.labels.get(TASK_OF).is_some_and(|of| !services.contains(of));
+        if self.resources.iter().any(is_orphan) {
+            if self.tasks_stay == 0 {
+                self.resources.retain(|own| !is_orphan(own));
+            } else {
+                self.tasks_stay -= 1;
+            }
+        }
+    }
+
     /// A look at a network: the running containers are on it.
     pub(crate) fn network(&self, id: &str) -> Option<Value> {
         let network = self.resources.iter().find(|own| own.kind == "networks" && own.id == id)?;
@@ -161,12 +203,16 @@ impl World {
         let users = |own: &Resource| match kind {
             "networks" => own.runs && own.networks.iter().any(|network| network == id),
             "images" => own.image == id,
+            "volumes" => own.kind == "containers" && own.networks.iter().any(|used| used == id),
+            "configs" | "secrets" => own.kind == "services" && own.networks.iter().any(|used| used == id),
             _ => false,
         };
         let users: BTreeSet<_> =
             self.resources.iter().filter(|own| users(own)).map(|own| own.id.clone()).collect();
         match kind {
             "networks" if !self.is_podman && !users.is_empty() => return (403, "it has active endpoints"),
+            "volumes" if !users.is_empty() => return (409, "volume is in use"),
+            "configs" | "secrets" if !users.is_empty() => return (400, "it is in use by a service"),
             "images" if !is_forced && self.resources[found].tags.len() > 1 => {
                 return (409, "it must be forced: it has several names");
             }
@@ -178,6 +224,11 @@ impl World {
         }
         let found = self.resources.iter().position(|own| own.kind == kind && own.id == id).unwrap();
         let gone = self.resources.remove(found);
+        let is_there = |id: &String| self.resources.iter().any(|own| own.kind == "services" && own.id == *id);
+        if gone.labels.get(TASK_OF).is_some_and(is_there) {
+            let id = format!("{}0", gone.id);
+            self.resources.push(Resource { id, ..gone.clone() });
+        }
         let appears = std::mem::take(&mut self.appears);
         self.resources.extend(appears);
         if self.is_refilled && kind == "containers" {

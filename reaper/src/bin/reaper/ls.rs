@@ -142,9 +142,12 @@ fn as_json(session: &Session) -> Value {
         "reaper": state(session),
         "orphans": orphans.len(),
         "scopes": session.scopes().iter().map(scope_as_json).collect::<Vec<_>>(),
+        "services": of(Kind::Service),
         "containers": of(Kind::Container),
         "networks": of(Kind::Network),
         "volumes": of(Kind::Volume),
         "images": of(Kind::Image),
+        "configs": of(Kind::Config),
+        "secrets": of(Kind::Secret),
     })
 }

@@ -57,11 +57,13 @@ pub(crate) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() && c != '\n' { '?' } else { c }).collect()
 }
 
+const KINDS: [Kind; 7] =
+    [Kind::Service, Kind::Container, Kind::Network, Kind::Volume, Kind::Image, Kind::Config, Kind::Secret];
+
 /// `2 containers, 1 network`
 pub(crate) fn counted(resources: &[Resource]) -> String {
     let count = |kind| resources.iter().filter(|resource| resource.kind == kind).count();
-    let kinds = [Kind::Container, Kind::Network, Kind::Volume, Kind::Image];
-    let counts = kinds.map(|kind| (kind, count(kind))).into_iter().filter(|(_, count)| *count > 0);
+    let counts = KINDS.map(|kind| (kind, count(kind))).into_iter().filter(|(_, count)| *count > 0);
     let words: Vec<_> = counts.map(|(kind, count)| plural(count, &kind.to_string())).collect();
     if words.is_empty() { "nothing".to_owned() } else { words.join(", ") }
 }

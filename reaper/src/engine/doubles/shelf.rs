@@ -17,6 +17,8 @@ pub(crate) struct Shelf {
     pub(crate) lists_all: bool,
     /// What every list was asked by.
     pub(crate) asked: RefCell<Vec<Option<String>>>,
+    /// Keeps nothing that only the manager of a swarm does.
+    pub(crate) has_no_swarm: bool,
     /// Who is on a network, by its id.
     pub(crate) on_network: RefCell<Vec<(&'static str, &'static str)>>,
 }
@@ -30,8 +32,11 @@ pub(crate) fn resource(kind: Kind, id: &str, labels: &[(&str, &str)]) -> Resourc
 }
 
 impl Inventory for Shelf {
-    async fn ask(&self, kind: Kind, label: Option<&str>) -> io::Result<Vec<Resource>> {
+    async fn ask(&self, kind: Kind, label: Option<&str>) -> io::Result<Option<Vec<Resource>>> {
         self.asked.borrow_mut().push(label.map(str::to_owned));
+        if self.has_no_swarm && kind.is_of_swarm() {
+            return Ok(None);
+        }
         let carries = |resource: &&Resource| {
             let Some(label) = label.filter(|_| !self.lists_all) else { return true };
             let (key, value) = label.split_once('=').unwrap_or((label, ""));
@@ -39,7 +44,7 @@ impl Inventory for Shelf {
         };
         let resources = self.resources.borrow();
         let found = resources.iter().filter(|resource| resource.kind == kind);
-        Ok(found.filter(carries).cloned().collect())
+        Ok(Some(found.filter(carries).cloned().collect()))
     }
 
     async fn attached(&self, network: &str) -> io::Result<Vec<String>> {

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use crate::engine::{self, Inventory as _, Kind, Place, Sought, State, discover};
+use crate::engine::{self, Inventory as _, Kind, Place, Sought, State, Unlisted, discover};
 use crate::error::{Error, Result};
 use crate::removal::reap::Reaped;
 use crate::removal::sweep::Orphans;
@@ -94,16 +94,13 @@ pub struct Session {
 pub async fn list() -> Result<Vec<Session>> {
     let engine = discover(&Config::load()?)?.place;
     let mut sessions: BTreeMap<String, Vec<engine::Resource>> = BTreeMap::new();
-    for kind in Kind::ALL {
-        let found = engine.list(kind, Sought::Key(SESSION)).await.map_err(|error| Error::Engine {
-            operation: format!("list the {kind}s of {engine}"),
-            source: Arc::new(error),
-        })?;
-        for resource in found {
-            // Nobody's, where it is empty.
-            if let Some(session) = resource.labels.get(SESSION).filter(|session| !session.is_empty()) {
-                sessions.entry(session.clone()).or_default().push(resource);
-            }
+    let found = engine.list_all(Sought::Key(SESSION)).await.map_err(|Unlisted { kind, problem }| {
+        Error::Engine { operation: format!("list the {kind}s of {engine}"), source: Arc::new(problem) }
+    })?;
+    for resource in found {
+        // Nobody's, where it is empty.
+        if let Some(session) = resource.labels.get(SESSION).filter(|session| !session.is_empty()) {
+            sessions.entry(session.clone()).or_default().push(resource);
         }
     }
     let of = |(id, found)| Session { id, found, engine: engine.clone() };

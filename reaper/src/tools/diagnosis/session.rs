@@ -12,7 +12,7 @@ use super::finding::{Examination, Told};
 use crate::acquire::{Image, Plan, acquire};
 use crate::engine::{
     ApiEngine, Container, ContainerSpec, Endpoint, Engine as _, Inventory as _, Kind, Refusal, Removal,
-    Resource, Sought, State, create_volume,
+    Resource, Sought, State, Unlisted, create_volume,
 };
 use crate::error::{Error, Result};
 use crate::removal::{Spared, reap};
@@ -219,12 +219,10 @@ struct Left {
 
 async fn left(plan: &Plan) -> Result<Left, String> {
     let mut left = Left { things: Vec::new(), reaper: false };
-    for kind in Kind::ALL {
-        let found = plan.endpoint.place.list(kind, Sought::AnyOf(&[plan.filter()])).await;
-        let found = found.map_err(|error| format!("the list of {kind}s: {error}"))?;
-        left.reaper |= found.iter().any(Resource::is_reaper);
-        left.things.extend(found.into_iter().map(|found| format!("{kind} {}", found.name)));
-    }
+    let found = plan.endpoint.place.list_all(Sought::AnyOf(&[plan.filter()])).await;
+    let found = found.map_err(|Unlisted { kind, problem }| format!("the list of {kind}s: {problem}"))?;
+    left.reaper |= found.iter().any(Resource::is_reaper);
+    left.things.extend(found.into_iter().map(|found| format!("{} {}", found.kind, found.name)));
     Ok(left)
 }
 
