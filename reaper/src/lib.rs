@@ -264,6 +264,8 @@ pub use crate::shared::{Network, SharedContainer};
 #[cfg(feature = "rstest")]
 pub use crate::test::fixtures;
 pub use crate::test::{current, hold, labels};
+#[cfg(all(unix, feature = "cli"))]
+pub use crate::tools::setup;
 #[cfg(feature = "cli")]
 pub use crate::tools::{diagnosis, runner};
 #[doc = include_str!("../docs/shared.md")]

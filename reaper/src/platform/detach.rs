@@ -63,6 +63,39 @@ pub(crate) fn until_either_ends(id: u32, started: &str, stream: &TcpStream) -> b
     true
 }
 
+/// The end of a process, to be waited for.
+#[cfg(feature = "cli")]
+pub(crate) struct Ending(Option<std::os::fd::OwnedFd>);
+
+#[cfg(feature = "cli")]
+impl Ending {
+    /// That of the process that has this pid now.
+    pub(crate) fn of(id: u32) -> Self {
+        Self(ending(id))
+    }
+
+    /// Waits for it, or for a moment, after which one has to look.
+    pub(crate) fn wait(&self) {
+        let ending = self.0.as_ref().map(|ending| PollFd::from_borrowed_fd(ending.as_fd(), PollFlags::IN));
+        let timeout = if ending.is_some() { None } else { Some(&LOOK_AGAIN) };
+        // A signal ends the wait, too.
+        let _ = poll(&mut ending.into_iter().collect::<Vec<_>>(), timeout);
+    }
+}
+
+/// Leaves the terminal and the process group.
+#[cfg(feature = "cli")]
+pub(crate) fn leave_terminal() {
+    // Fails for the leader of a group, which has its own already.
+    let _ = rustix::process::setsid();
+}
+
+/// Lets whoever reads this process's output see the end of it.
+pub(crate) fn let_go_of_output() -> std::io::Result<()> {
+    rustix::stdio::dup2_stdout(std::fs::File::options().write(true).open("/dev/null")?)?;
+    Ok(())
+}
+
 /// Becomes readable when the process ends.
 #[cfg(target_os = "linux")]
 fn ending(id: u32) -> Option<std::os::fd::OwnedFd> {

@@ -21,7 +21,10 @@ mod random;
 mod signals;
 
 #[cfg(unix)]
-pub(crate) use self::detach::{detach, until_either_ends};
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) use self::detach::{Ending, leave_terminal};
+#[cfg(unix)]
+pub(crate) use self::detach::{detach, let_go_of_output, until_either_ends};
 pub(crate) use self::exit::at_exit;
 pub(crate) use self::imp::{KEEPS_VARIABLES, boot, host, look_for, parent_id};
 #[cfg(unix)]

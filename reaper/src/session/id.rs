@@ -144,6 +144,12 @@ pub(crate) fn runner_of(config: &Config) -> Option<Process> {
     at_load.ancestor.clone()
 }
 
+/// The nextest that started this process, or one above it.
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) fn nextest() -> Option<Process> {
+    at_load().nextest_run.as_deref().and_then(namer)
+}
+
 /// The runner, where it is one that a keeper may watch: cargo or cargo-nextest.
 pub(crate) fn known_runner(config: &Config) -> Option<Process> {
     runner_of(config).filter(is_cargo)

@@ -65,6 +65,17 @@ pub(crate) fn owner_lives(mark: &str) -> Option<bool> {
     Some(found.is_some_and(|process| word(&process.started) == started))
 }
 
+/// Waits until the process that a mark stands for does not run any more, as far as that can be told.
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) fn until_owner_is_gone(mark: &str) {
+    let Some(id) = mark.split_once('.').and_then(|(id, _)| id.parse().ok()) else { return };
+    // Before it is looked for: one that was opened later may be that of another process with the same pid.
+    let ending = platform::Ending::of(id);
+    while owner_lives(mark) == Some(true) {
+        ending.wait();
+    }
+}
+
 /// `<pid>.<start time>@<boot>.<pid namespace>`
 fn mark(process: &Process) -> Option<String> {
     let host = platform::host()?;

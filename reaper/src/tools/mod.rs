@@ -4,3 +4,5 @@
 mod adoption;
 pub mod diagnosis;
 pub mod runner;
+#[cfg(unix)]
+pub mod setup;

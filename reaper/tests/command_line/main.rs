@@ -14,6 +14,7 @@ mod help;
 mod listing;
 mod removal;
 mod run;
+mod setup;
 mod signals;
 mod swarm;
 mod unembedded;

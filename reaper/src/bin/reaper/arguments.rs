@@ -28,6 +28,30 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Run(Run),
+    /// Adopt all that the tests of a nextest run create, as its setup script
+    ///
+    /// Starts what `reaper run --adopt` has around a command, as a process of its own that ends with nextest, and writes the
+    /// variables for the tests into the file that NEXTEST_ENV names.
+    #[cfg(unix)]
+    #[command(after_help = "\
+In .config/nextest.toml:
+  experimental = [\"setup-scripts\"]
+  scripts.setup.reaper.command = \"reaper setup\"
+  [[profile.default.scripts]]
+  filter = \"all()\"
+  setup = \"reaper\"
+
+Exit codes: 0 the tests may begin, 1 there is no socket for them.")]
+    Setup,
+    #[cfg(unix)]
+    /// What `reaper setup` leaves behind
+    #[command(hide = true)]
+    Serve {
+        /// The session
+        session: String,
+        /// The mark of its runner
+        runner: String,
+    },
     Ls(Ls),
     Rm(Rm),
     /// Look at everything that a test needs of the engine, and try it.

@@ -1,4 +1,4 @@
-//! The command line: `reaper run`, `ls`, `rm`, `doctor`, `completions`.
+//! The command line: `reaper run`, `setup`, `ls`, `rm`, `doctor`, `completions`.
 //!
 //! On the library's public surface alone, so that it is also the first user of it. One file for each command; what
 //! they have in common is the terminal.
@@ -8,6 +8,8 @@ mod doctor;
 mod ls;
 mod rm;
 mod run;
+#[cfg(unix)]
+mod setup;
 mod terminal;
 
 use std::io;
@@ -20,6 +22,10 @@ use crate::arguments::{Arguments, Command};
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::Run(arguments) => Ok(run::run(&arguments)),
+        #[cfg(unix)]
+        Command::Setup => Ok(setup::set_up()),
+        #[cfg(unix)]
+        Command::Serve { session, runner } => Ok(setup::serve(&session, &runner)),
         Command::Ls(arguments) => block_on(async || ls::run(&arguments).await),
         Command::Rm(arguments) => block_on(async || rm::run(&arguments).await),
         Command::Doctor => block_on(async || doctor::run().await),
