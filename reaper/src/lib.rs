@@ -276,6 +276,8 @@ pub use reaper_macros::with_reaper;
 /// The guide: one page an idea. Only documentation, and not there in a build.
 #[cfg(any(doc, doctest))]
 pub mod guide {
+    #[doc = include_str!("../docs/guide/adopting.md")]
+    pub mod adopting {}
     #[cfg(feature = "bollard")]
     #[doc = include_str!("../docs/guide/bollard.md")]
     pub mod bollard {}

@@ -1,4 +1,4 @@
-//! Fuzzes what reads the bytes of others, in the embedded server and in the settings, for a minute each by default.
+//! Fuzzes what reads the bytes of others, in the embedded server, the settings and the command line, for a minute each by default.
 //!
 //! On the stable toolchain, hence without a sanitizer. What libFuzzer needs of the compiler, the
 //! instrumentation for coverage, are stable code generation options; `AddressSanitizer` alone asks for an
@@ -14,7 +14,7 @@ use crate::step::cargo;
 
 pub(crate) const USUALLY: Duration = Duration::from_secs(60);
 
-const TARGETS: [&str; 4] = ["filter", "http", "json", "properties"];
+const TARGETS: [&str; 5] = ["creation", "filter", "http", "json", "properties"];
 /// What is shown of a crash: the panic's message, and where libFuzzer has put the input.
 const LAST_LINES: usize = 30;
 

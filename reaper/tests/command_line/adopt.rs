@@ -120,7 +120,7 @@ fn it_is_written_down_which_test_and_which_process_made_a_thing() {
         "NEXTEST_TEST_NAME='orders::are kept' sh -c 'echo $$; docker volume create {name}-test; true'
          docker volume create {name}
          docker volume inspect {name}-test {name} -f '{{{{json .Labels}}}}'
-         '{reaper}' ls --json",
+         '{reaper}' ls",
         reaper = env!("CARGO_BIN_EXE_reaper"),
     );
     let output = adopt(&run, &name, &script);
@@ -134,6 +134,23 @@ fn it_is_written_down_which_test_and_which_process_made_a_thing() {
     let runner = labels[1]["test-reaper.runner"].as_str().unwrap();
     assert_ne!(labels[1]["test-reaper.process"], runner, "{labels:?}");
     assert_eq!(labels[1]["test-reaper.test"], Value::Null, "{labels:?}");
+    // The shell that stands for the test has ended.
+    let below: Vec<_> = shown
+        .lines()
+        .skip_while(|line| !line.starts_with("SESSION"))
+        .skip_while(|line| !line.starts_with(&name))
+        .skip(1)
+        .take(2)
+        .collect();
+    assert!(
+        below[0].starts_with("  a process (") && below[0].ends_with("gone), for the session: 1 volume"),
+        "{shown}"
+    );
+    assert_eq!(
+        below[1],
+        format!("  test orders::are kept ({said}, gone), for the session: 1 volume"),
+        "{shown}"
+    );
     engine::until_gone(&name, GONE_WITHIN);
 }
 

@@ -7,6 +7,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
 mod adopt;
+mod adopt_load;
 mod doctor;
 mod elsewhere;
 mod foreign;

@@ -4,7 +4,7 @@ use std::io;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use reaper::sessions::{Kind, Reaper, Resource, Runner, Scope, Session, list};
+use reaper::sessions::{Kind, Maker, Reaper, Resource, Runner, Scope, Session, list};
 use serde_json::{Value, json};
 
 use crate::arguments::Ls;
@@ -48,23 +48,41 @@ fn table(sessions: &[Session]) -> String {
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned() + "\n"
     };
-    let all = sessions.iter().zip(&rows).map(|(session, row)| line(row) + &scopes(session));
+    let all =
+        sessions.iter().zip(&rows).map(|(session, row)| line(row) + &scopes(session) + &makers(session));
     std::iter::once(line(&header)).chain(all).collect()
 }
 
 /// A line below the session's for each of its tests that has a scope of its own.
 fn scopes(session: &Session) -> String {
     let of = |scope: &Scope| {
-        let (test, process) = (scope.test.as_deref().unwrap_or(&scope.id), scope.pid);
-        let process = match (process, scope.is_alive) {
-            (Some(pid), Some(true)) => format!(" ({pid})"),
-            (Some(pid), Some(false)) => Colour::Red.paint(format!(" ({pid}, gone)")),
-            (Some(pid), None) => format!(" ({pid}, unknown)"),
-            (None, _) => String::new(),
-        };
-        format!("  test {}{process}: {}\n", printable(test), counted(&scope.resources))
+        let test = printable(scope.test.as_deref().unwrap_or(&scope.id));
+        format!("  test {test}{}: {}\n", process(scope.pid, scope.is_alive), counted(&scope.resources))
     };
     session.scopes().iter().map(of).collect()
+}
+
+/// And one for each process of which it is known that it has made what goes with the session.
+fn makers(session: &Session) -> String {
+    let of = |maker: &Maker| {
+        let test =
+            maker.test.as_deref().map_or("a process".to_owned(), |test| format!("test {}", printable(test)));
+        format!(
+            "  {test}{}, for the session: {}\n",
+            process(maker.pid, maker.is_alive),
+            counted(&maker.resources)
+        )
+    };
+    session.makers().iter().map(of).collect()
+}
+
+fn process(pid: Option<u32>, is_alive: Option<bool>) -> String {
+    match (pid, is_alive) {
+        (Some(pid), Some(true)) => format!(" ({pid})"),
+        (Some(pid), Some(false)) => Colour::Red.paint(format!(" ({pid}, gone)")),
+        (Some(pid), None) => format!(" ({pid}, unknown)"),
+        (None, _) => String::new(),
+    }
 }
 
 type Row = [(String, Option<Colour>); 6];
@@ -117,6 +135,15 @@ fn scope_as_json(scope: &Scope) -> Value {
     })
 }
 
+fn maker_as_json(maker: &Maker) -> Value {
+    json!({
+        "test": maker.test,
+        "pid": maker.pid,
+        "alive": maker.is_alive,
+        "resources": maker.resources.iter().map(|resource| &resource.id).collect::<Vec<_>>(),
+    })
+}
+
 fn as_json(session: &Session) -> Value {
     let (runner, pid) = match session.runner() {
         Runner::Alive { pid } => ("alive", Some(pid)),
@@ -143,6 +170,7 @@ fn as_json(session: &Session) -> Value {
         "orphans": orphans.len(),
         "scopes": session.scopes().iter().map(scope_as_json).collect::<Vec<_>>(),
         "services": of(Kind::Service),
+        "makers": session.makers().iter().map(maker_as_json).collect::<Vec<_>>(),
         "containers": of(Kind::Container),
         "networks": of(Kind::Network),
         "volumes": of(Kind::Volume),

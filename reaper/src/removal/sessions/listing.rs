@@ -9,7 +9,7 @@ use crate::engine::{self, Inventory as _, Kind, Place, Sought, State, Unlisted, 
 use crate::error::{Error, Result};
 use crate::removal::reap::Reaped;
 use crate::removal::sweep::Orphans;
-use crate::session::{LANGUAGE, PROCESS, RUNNER, SCOPE, SESSION, TEST, owner_is_gone, owner_lives};
+use crate::session::{ADOPTED, LANGUAGE, PROCESS, RUNNER, SCOPE, SESSION, TEST, owner_is_gone, owner_lives};
 use crate::settings::Config;
 
 /// Something on an engine that belongs to a session.
@@ -70,6 +70,20 @@ pub struct Scope {
     /// The test, as its runner calls it; none where nobody knew.
     pub test: Option<String>,
     /// Its process, on the machine where it runs; none where nobody knew.
+    pub pid: Option<u32>,
+    /// Whether that runs; none where it cannot be told from here.
+    pub is_alive: Option<bool>,
+    /// What it has made.
+    pub resources: Vec<Resource>,
+}
+
+/// What is on the engine of one process, of a test mostly, and goes with the session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Maker {
+    /// The test, as its runner calls it; none where nobody knew, or it was none.
+    pub test: Option<String>,
+    /// The process, on the machine where it runs; none where nobody knew.
     pub pid: Option<u32>,
     /// Whether that runs; none where it cannot be told from here.
     pub is_alive: Option<bool>,
@@ -175,18 +189,35 @@ impl Session {
         }
         let of = |((test, id), found): ((Option<&String>, &String), Vec<&engine::Resource>)| {
             let process = found.iter().find_map(|found| found.labels.get(PROCESS));
-            let gone = |process: &String| owner_is_gone(process).then_some(false);
             Scope {
                 id: id.clone(),
                 test: test.cloned(),
-                pid: process.and_then(|process| process.split('.').next()?.parse().ok()),
-                is_alive: process.and_then(|process| {
-                    owner_lives(process).filter(|lives| *lives).or_else(|| gone(process))
-                }),
+                pid: process.and_then(|process| pid(process)),
+                is_alive: process.and_then(|process| is_alive(process)),
                 resources: found.into_iter().map(resource).collect(),
             }
         };
         scopes.into_iter().map(of).collect()
+    }
+
+    /// Who has made what goes with the session, as far as a test or an adopting socket has written it down; by their tests' names.
+    #[must_use]
+    pub fn makers(&self) -> Vec<Maker> {
+        let mut makers: BTreeMap<(Option<&String>, &String), Vec<&engine::Resource>> = BTreeMap::new();
+        for found in self.found.iter().filter(|found| !found.is_reaper() && !found.labels.contains_key(SCOPE))
+        {
+            let is_told = [TEST, ADOPTED].iter().any(|key| found.labels.contains_key(*key));
+            if let Some(process) = found.labels.get(PROCESS).filter(|_| is_told) {
+                makers.entry((found.labels.get(TEST), process)).or_default().push(found);
+            }
+        }
+        let of = |((test, process), found): ((Option<&String>, &String), Vec<&engine::Resource>)| Maker {
+            test: test.cloned(),
+            pid: pid(process),
+            is_alive: is_alive(process),
+            resources: found.into_iter().map(resource).collect(),
+        };
+        makers.into_iter().map(of).collect()
     }
 
     /// What of it nobody will remove by himself: it carries the marks of a runner and of a process that have both provably
@@ -196,6 +227,15 @@ impl Session {
         let orphans = Orphans::of(&self.id, &self.found);
         self.found.iter().filter(move |found| orphans.include(found)).map(resource)
     }
+}
+
+fn pid(process: &str) -> Option<u32> {
+    process.split('.').next()?.parse().ok()
+}
+
+/// None where it cannot be told from here.
+fn is_alive(process: &str) -> Option<bool> {
+    owner_lives(process).filter(|lives| *lives).or_else(|| owner_is_gone(process).then_some(false))
 }
 
 pub(super) fn resource(found: &engine::Resource) -> Resource {

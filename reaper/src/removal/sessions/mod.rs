@@ -16,6 +16,6 @@ mod listing;
 mod remove;
 
 pub(crate) use self::listing::resources;
-pub use self::listing::{Reaper, Resource, Runner, Scope, Session, list};
+pub use self::listing::{Maker, Reaper, Resource, Runner, Scope, Session, list};
 pub use self::remove::Removal;
 pub use crate::engine::Kind;

@@ -11,7 +11,7 @@ use super::object::Object;
 
 /// What a request makes, by where its labels go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Creation {
+pub(crate) enum Creation {
     /// Into the body, and to the volumes that are made with it.
     Container,
     /// Into the body, under this name.
@@ -44,7 +44,7 @@ const PATHS: [(&str, Creation); 12] = [
 
 impl Creation {
     /// What a request makes; none where that carries no labels, or nothing is made.
-    pub(super) fn of(method: &str, path: &str, query: &str) -> Option<Self> {
+    pub(crate) fn of(method: &str, path: &str, query: &str) -> Option<Self> {
         if method != "POST" {
             return None;
         }
@@ -57,12 +57,12 @@ impl Creation {
     }
 
     /// Whether the labels go into the body.
-    pub(super) fn is_in_body(self) -> bool {
+    pub(crate) fn is_in_body(self) -> bool {
         matches!(self, Self::Container | Self::Labelled(_) | Self::Service)
     }
 
     /// The body with labels; none where it is nothing that an engine takes, which will say so.
-    pub(super) fn body(self, body: &[u8], labels: &Labels) -> Option<Vec<u8>> {
+    pub(crate) fn body(self, body: &[u8], labels: &Labels) -> Option<Vec<u8>> {
         let mut object = Object::read(body)?;
         match self {
             Self::Container => {
@@ -85,7 +85,7 @@ impl Creation {
     }
 
     /// The query with labels.
-    pub(super) fn query(self, query: &str, labels: &Labels) -> String {
+    pub(crate) fn query(self, query: &str, labels: &Labels) -> String {
         match self {
             Self::Build => {
                 let given = value(query, "labels").filter(|given| !given.is_empty());
@@ -108,15 +108,15 @@ impl Creation {
 
 /// A volume that an engine makes for a container because it is not there, and to which it gives no labels then.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct NamedVolume {
-    pub(super) name: String,
+pub(crate) struct NamedVolume {
+    pub(crate) name: String,
     /// Empty for the engine's own.
     pub(super) driver: String,
 }
 
 impl NamedVolume {
     /// Those of a container that is asked for by this body.
-    pub(super) fn of(body: &[u8]) -> Vec<Self> {
+    pub(crate) fn of(body: &[u8]) -> Vec<Self> {
         let host = Object::read(body).and_then(|object| Object::of(object.member("HostConfig")?));
         let Some(host) = host else { return Vec::new() };
         let driver = host.text("VolumeDriver").unwrap_or_default();
@@ -131,7 +131,7 @@ impl NamedVolume {
     }
 
     /// The request for it.
-    pub(super) fn body(&self, labels: &Labels) -> Vec<u8> {
+    pub(crate) fn body(&self, labels: &Labels) -> Vec<u8> {
         let mut object = Object::default();
         object.set("Name", &self.name);
         if !self.driver.is_empty() {
@@ -144,7 +144,7 @@ impl NamedVolume {
 
 /// Labels to be added, in order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Labels(Vec<(String, String)>);
+pub(crate) struct Labels(Vec<(String, String)>);
 
 impl Labels {
     /// Gives a label another value, or adds it.

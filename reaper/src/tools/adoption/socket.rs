@@ -130,3 +130,7 @@ fn sweep(folder: &Path) {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "socket_tests.rs"]
+mod tests;
