@@ -9,7 +9,9 @@
 //! call until its end, and no test has to know:
 //!
 //! ```no_run
-//! use testcontainers::{ContainerAsync, GenericImage, ImageExt, core::error::TestcontainersError, runners::AsyncRunner};
+//! use testcontainers::core::error::TestcontainersError;
+//! use testcontainers::runners::AsyncRunner;
+//! use testcontainers::{ContainerAsync, GenericImage, ImageExt};
 //!
 //! async fn start_redis() -> Result<ContainerAsync<GenericImage>, TestcontainersError> {
 //!     // Whatever is created with these labels is gone when the run is over.
@@ -89,7 +91,9 @@
 //!
 //! ```no_run
 //! use reaper::{Reaper, with_reaper};
-//! use testcontainers::{GenericImage, ImageExt, core::error::TestcontainersError, runners::AsyncRunner};
+//! use testcontainers::core::error::TestcontainersError;
+//! use testcontainers::runners::AsyncRunner;
+//! use testcontainers::{GenericImage, ImageExt};
 //!
 //! #[with_reaper]
 //! async fn redis_answers(reaper: Reaper) -> Result<(), TestcontainersError> {
@@ -158,7 +162,8 @@
 //! #[with_reaper]
 //! async fn orders_are_cached(reaper: Reaper) -> reaper::Result<()> {
 //!     let redis = ContainerCreateBody { image: Some("redis:7".into()), ..Default::default() };
-//!     let redis = reaper.shared_container("redis", ContainerSpec::new(redis).with_port(6379)).await?;
+//!     let redis = ContainerSpec::new(redis).with_port(6379);
+//!     let redis = reaper.shared_container("redis", redis).await?;
 //!     let address = redis.address(6379)?;
 //!     Ok(())
 //! }
@@ -231,8 +236,6 @@
 //! [diagnosis](https://docs.rs/test-reaper/latest/reaper/diagnosis) of it, and [being a
 //! runner](https://docs.rs/test-reaper/latest/reaper/runner).
 
-#![expect(clippy::test_attr_in_doctest, reason = "the page of `#[with_reaper]` is about tests")]
-
 mod acquire;
 mod engine;
 mod error;
@@ -268,39 +271,69 @@ pub use crate::test::{current, hold, labels};
 pub use crate::tools::setup;
 #[cfg(feature = "cli")]
 pub use crate::tools::{diagnosis, runner};
+#[doc = include_str!("../docs/links.md")]
 #[doc = include_str!("../docs/shared.md")]
 pub use reaper_macros::shared;
+#[doc = include_str!("../docs/links.md")]
 #[doc = include_str!("../docs/with_reaper.md")]
 pub use reaper_macros::with_reaper;
 
-/// The guide: one page an idea. Only documentation, and not there in a build.
+/// The guide, one page an idea. (Only documentation: nothing of it is in a build.)
+///
+#[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/guide.md")]
 #[cfg(any(doc, doctest))]
 pub mod guide {
     #[doc = include_str!("../docs/guide/adopting.md")]
     pub mod adopting {}
     #[cfg(feature = "bollard")]
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/bollard.md")]
     pub mod bollard {}
+    #[doc = include_str!("../docs/links.md")]
+    #[doc = include_str!("../docs/guide/ci.md")]
+    pub mod ci {}
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/commands.md")]
     pub mod commands {}
+    #[doc = include_str!("../docs/links.md")]
+    #[doc = include_str!("../docs/guide/engines.md")]
+    pub mod engines {}
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/first_test.md")]
     pub mod first_test {}
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/how_it_works.md")]
     pub mod how_it_works {}
+    #[doc = include_str!("../docs/links.md")]
+    #[doc = include_str!("../docs/guide/ides.md")]
+    pub mod ides {}
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/keeping.md")]
     pub mod keeping {}
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/migrating.md")]
     pub mod migrating {}
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/nextest.md")]
     pub mod nextest {}
+    #[cfg(feature = "rstest")]
+    #[doc = include_str!("../docs/links.md")]
+    #[doc = include_str!("../docs/guide/rstest.md")]
+    pub mod rstest {}
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/scopes.md")]
     pub mod scopes {}
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/settings.md")]
     pub mod settings {}
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/shared.md")]
     pub mod shared {}
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/testcontainers.md")]
     pub mod testcontainers {}
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/troubleshooting.md")]
     pub mod troubleshooting {}
 }

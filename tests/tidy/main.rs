@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
+mod links;
 mod rooms;
 mod sources;
 
@@ -82,7 +83,9 @@ fn every_page_of_the_guide_is_in_the_documentation_and_in_the_readme() {
     let pages: Vec<_> = pages.map(|name| name.to_string_lossy().into_owned()).collect();
     assert!(pages.len() > 5, "only {pages:?} were seen");
     for page in pages {
-        let included = format!("include_str!(\"../docs/guide/{page}\")");
+        let included = format!(
+            "    #[doc = include_str!(\"../docs/links.md\")]\n    #[doc = include_str!(\"../docs/guide/{page}\")]\n"
+        );
         assert!(library.contains(&included), "{page} is not in the documentation");
         assert!(readme.contains(&format!("reaper/docs/guide/{page}")), "{page} is not in the README");
     }
