@@ -151,7 +151,7 @@ impl Parameter {
             let is_self = names.any(|token| matches!(&token, TokenTree::Ident(name) if name == "self"));
             return if is_self { Role::Receiver } else { Role::Untyped };
         }
-        if self.is_anothers() {
+        if self.is_of_another() {
             return Role::Other;
         }
         match syn::parse2::<Type>(self.kind.clone()) {
@@ -173,7 +173,7 @@ impl Parameter {
 impl Parameter {
     /// Whether its own attributes say that it is a value of another's, whatever its type: of rstest's fixture of
     /// another name, or of one with arguments, or of a list.
-    fn is_anothers(&self) -> bool {
+    fn is_of_another(&self) -> bool {
         self.attributes.iter().any(|attribute| {
             let is_ours = |path: Path| path.segments.last().is_some_and(|last| last.ident == "reaper");
             match attribute.path().get_ident().map(ToString::to_string).as_deref() {

@@ -167,8 +167,7 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) {
 #[track_caller]
 fn require(besides: &[Program]) {
     let mut missing = Vec::new();
-    let user = Command::new("id").arg("-u").output().map(|output| crate::suite::text(&output));
-    if !user.is_ok_and(|id| id.trim() == "0") {
+    if !programs::is_root() {
         missing.push("root, for namespaces and an engine".to_owned());
     }
     for (program, package) in programs::missing(programs::MACHINE.iter().chain(besides)) {

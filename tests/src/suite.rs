@@ -195,7 +195,7 @@ impl Run {
     /// inner one, and this machine's settings are not the test's.
     fn clean(&self, command: &mut Command) {
         command.env_clear().env("SUITE_LOG", self.log()).env("HOME", self.folder.path());
-        for name in ["PATH", "CARGO_HOME", "RUSTUP_HOME", "TMPDIR", "RUSTUP_TOOLCHAIN"] {
+        for name in ["PATH", "CARGO_HOME", "RUSTUP_HOME", "TMPDIR", "RUSTUP_TOOLCHAIN", "CARGO_INCREMENTAL"] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
         // Another HOME would hide what cargo and rustup have installed under the usual one.
@@ -316,7 +316,7 @@ pub fn signal(signal: &str, target: &str) {
     assert!(status.success(), "kill -s {signal} -- {target}: {status}");
 }
 
-/// Beside the workspace's own, so that a second run has nothing to build.
+/// The workspace's own, where most of what these packages depend on has been built already.
 fn target() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/suite")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target")
 }

@@ -1,91 +1,51 @@
-//! All tests, and everything that is checked without running them.
+//! Everything that is checked without running a test.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::process::Command;
 
-use crate::step::{Steps, cargo};
+use crate::links;
+use crate::minimal;
+use crate::step::{Steps, cargo, root};
 use crate::targets::FOREIGN;
 
-/// The features of the library; each is linted alone.
-const FEATURES: [&str; 7] =
-    ["embedded", "tokio", "bollard", "rstest", "testcontainers", "cli", "ryuk-server"];
-
-/// Packages as users have them, which the end-to-end tests run.
-const FIXTURES: [&str; 6] = [
-    "suite",
-    "testcontainers-0.28",
-    "testcontainers-0.27",
-    "testcontainers-0.24",
-    "testcontainers-0.23",
-    "attributes",
-];
-
-/// Those that are built for [`releases`] alone, about a minute of a core each.
-const MORE_RELEASES: [&str; 2] = ["testcontainers-0.25", "testcontainers-0.26"];
+/// Features of the library that no other one meets, and that cost a compilation of the server, or are one: they are linted
+/// alone, and all others in pairs.
+const BY_THEMSELVES: [&str; 2] = ["embedded", "ryuk-server"];
 
 /// Of a default build, this library included: what a team adds to what it has.
 const MOST_CRATES: usize = 45;
 
-/// All tests: of the library, the server, the macros, the examples, end to end, and the documentation's.
-pub(crate) fn test() -> Result<(), String> {
-    let mut steps = Steps::default();
-    println!(
-        "==> building what the tests run as users would have it (the first time about four minutes on two cores)"
-    );
-    build(&mut steps, &FIXTURES)?;
-    steps.run(&mut cargo(&["nextest", "run", "--workspace", "--all-features", "--no-fail-fast"]))?;
-    steps.run(&mut cargo(&["test", "--workspace", "--all-features", "--doc"]))?;
-    steps.report();
-    println!(
-        "\nall tests passed; those that nextest calls skipped fail or wait on purpose, and are run by others: by \
-         the compositions' driver, by `cargo xtask demo`, by `cargo xtask bench --shared` and by `cargo xtask releases`"
-    );
-    Ok(())
-}
-
-/// The library beside the releases of testcontainers that `cargo xtask test` leaves out.
-pub(crate) fn releases() -> Result<(), String> {
-    let mut steps = Steps::default();
-    build(&mut steps, &MORE_RELEASES)?;
-    let filter = "package(reaper-tests) and test(/^testcontainers::release_/)";
-    let run = ["nextest", "run", "--workspace", "--all-features", "--no-fail-fast", "--run-ignored", "all"];
-    steps.run(cargo(&run).args(["-E", filter]))?;
-    steps.report();
-    Ok(())
-}
-
-/// Beforehand, since a test that builds one keeps all from running the others, and its deadline has a limit.
-fn build(steps: &mut Steps, fixtures: &[&str]) -> Result<(), String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("");
-    for fixture in fixtures {
-        let manifest = root.join("tests/fixtures").join(fixture).join("Cargo.toml");
-        let mut build = cargo(&["test", "--no-run", "--quiet", "--locked", "--manifest-path"]);
-        steps.run(build.arg(manifest).arg("--target-dir").arg(root.join("target/suite")))?;
-    }
-    Ok(())
-}
-
-/// Format, lints, documentation.
+/// Format, spelling, lints, dependencies, documentation.
 pub(crate) fn check() -> Result<(), String> {
     let mut steps = Steps::default();
     steps.run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    steps.run(Command::new("typos").current_dir(root()))?;
     stays_small()?;
+    // Not its advisories: the list of them is on a host that not everybody reaches, so that is the public workflow's.
+    steps.run(&mut cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"]))?;
     let deny = ["--", "-D", "warnings"];
-    let clippy = |arguments: &[&str]| cargo(&[&["clippy", "--all-targets"], arguments, &deny].concat());
-    steps.run(&mut clippy(&["--workspace", "--all-features"]))?;
-    steps.run(&mut clippy(&["-p", "test-reaper", "--no-default-features"]))?;
-    for feature in FEATURES {
-        steps.run(&mut clippy(&["-p", "test-reaper", "--no-default-features", "--features", feature]))?;
-    }
-    // Not testcontainers, which is as much again to compile, and has no code of ours for one system alone.
-    for target in FOREIGN {
-        for features in ["", "bollard,cli,rstest"] {
-            let foreign = ["-p", "test-reaper", "--features", features, "--target", target];
-            steps.run(&mut cargo(&[&["clippy"], &foreign[..], &deny].concat()))?;
-        }
-    }
+    let clippy = |arguments: &[&str]| cargo(&[&["clippy"], arguments, &deny].concat());
+    steps.run(&mut clippy(&["--workspace", "--all-features", "--all-targets"]))?;
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
     steps.run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
+    links::check(&root())?;
+    // The tests of the default build, which is what contributors run first.
+    steps.run(&mut clippy(&["-p", "test-reaper", "--all-targets"]))?;
+    for feature in BY_THEMSELVES {
+        steps.run(&mut clippy(&["-p", "test-reaper", "--no-default-features", "--features", feature]))?;
+    }
+    let others = ["--exclude-features", "default,embedded,ryuk-server"];
+    let pairs = [&["hack", "clippy", "-p", "test-reaper", "--feature-powerset", "--depth", "2"][..], &others];
+    steps.run(&mut cargo(&[&pairs.concat()[..], &deny].concat()))?;
+    // Not testcontainers, which is as much again to compile, and has no code of ours for one system alone; bollard has some for
+    // Windows.
+    for target in FOREIGN {
+        let most = if target.contains("windows") { "bollard,cli,rstest" } else { "cli,rstest" };
+        for features in ["", most] {
+            steps.run(&mut clippy(&["-p", "test-reaper", "--features", features, "--target", target]))?;
+        }
+    }
+    minimal::check(&mut steps, &root())?;
     steps.report();
     Ok(())
 }

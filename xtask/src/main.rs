@@ -3,12 +3,15 @@
 //! A shell script was rejected for all but the entry: these commands start an engine, kill a process in the
 //! middle of a test and read the engine's answers.
 
+mod application;
 mod bench;
 mod check;
 mod compare;
 mod demo;
 mod fuzz;
 mod images;
+mod links;
+mod minimal;
 mod package;
 mod plot;
 mod progress;
@@ -16,6 +19,8 @@ mod scopes;
 mod setup;
 mod step;
 mod targets;
+mod tests;
+mod tools;
 mod torture;
 
 use std::process::ExitCode;
@@ -35,6 +40,9 @@ cargo xtask <command>
   bench --scopes [--setup]
                    a hundred tests that clean nothing up: how many containers there are at once, how soon each goes, and
                    the plot of it that is in the README
+  bench --application [--setup]
+                   the sixty tests of examples/application with a reaper and without: containers, time, what is left
+                   after kill -9
   releases [--setup]
                    the library beside each release of testcontainers that it promises to stand beside
   fuzz [--setup] [--seconds N]
@@ -44,10 +52,11 @@ cargo xtask <command>
                    for at most 15 minutes, and prints what was left; --quick is a tenth of it
   package [--setup]
                    both packages as a registry would have them, and a crate of a stranger's on top of them
-  check [--setup]  format, lints in every feature combination and for other systems, documentation
+  check [--setup]  format, spelling, lints with every pair of features and for other systems, the lowest releases of
+                   dependencies, their licences and sources, documentation and its links
 
-  --setup          install what is missing (cargo-nextest, or cargo-fuzz; the targets with musl, for the embedded
-                   server; on Debian or Ubuntu as root the engine, and for the tests Podman, docker-compose and
+  --setup          install what is missing (cargo-nextest, or cargo-fuzz, or what check runs; the targets with musl, for
+                   the embedded server; on Debian or Ubuntu as root the engine, and for the tests Podman, docker-compose and
                    what makes networks)
                    and say so; without it the command says what is missing
 ";
@@ -61,13 +70,13 @@ fn main() -> ExitCode {
         ["demo"] => setup::require(false).and_then(|()| demo::run()),
         ["demo", "--setup"] => setup::require(true).and_then(|()| demo::run()),
         ["test"] => {
-            setup::require_for_tests(false).and_then(|()| images::run(false)).and_then(|()| check::test())
+            setup::require_for_tests(false).and_then(|()| images::run(false)).and_then(|()| tests::run())
         }
         ["test", "--setup"] => {
-            setup::require_for_tests(true).and_then(|()| images::run(true)).and_then(|()| check::test())
+            setup::require_for_tests(true).and_then(|()| images::run(true)).and_then(|()| tests::run())
         }
-        ["releases"] => setup::require(false).and_then(|()| check::releases()),
-        ["releases", "--setup"] => setup::require(true).and_then(|()| check::releases()),
+        ["releases"] => setup::require(false).and_then(|()| tests::releases()),
+        ["releases", "--setup"] => setup::require(true).and_then(|()| tests::releases()),
         ["images"] => setup::engine(false).and_then(|()| images::run(false)),
         ["images", "--setup"] => setup::engine(true).and_then(|()| images::run(true)),
         ["bench"] => setup::require(false).and_then(|()| bench::run()),
@@ -77,6 +86,12 @@ fn main() -> ExitCode {
         }
         ["bench", "--shared", "--setup"] => {
             setup::require(true).and_then(|()| images::run(true)).and_then(|()| compare::run())
+        }
+        ["bench", "--application"] => {
+            setup::require(false).and_then(|()| images::run(false)).and_then(|()| application::run())
+        }
+        ["bench", "--application", "--setup"] => {
+            setup::require(true).and_then(|()| images::run(true)).and_then(|()| application::run())
         }
         ["bench", "--scopes"] => setup::require(false).and_then(|()| scopes::run()),
         ["bench", "--scopes", "--setup"] => setup::require(true).and_then(|()| scopes::run()),

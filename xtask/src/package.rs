@@ -10,15 +10,15 @@ use std::time::{Duration, Instant};
 use reaper_tests_engine::Client;
 use serde_json::Value;
 
-use crate::step::{Steps, cargo};
+use crate::step::{Steps, cargo, root};
 
-const PACKAGES: [&str; 2] = ["test-reaper-macros", "test-reaper"];
+pub(crate) const PACKAGES: [&str; 2] = ["test-reaper-macros", "test-reaper"];
 const SESSION: &str = "TESTCONTAINERS_SESSION_ID";
 const LABEL: &str = "org.testcontainers.sessionId";
 const GONE_WITHIN: Duration = Duration::from_secs(60);
 
 pub(crate) fn run() -> Result<(), String> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).with_file_name("");
+    let root = root();
     let folder = root.join("target/packages");
     let mut steps = Steps::default();
     pack(&mut steps, &root, &folder)?;
@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<(), String> {
     let session = format!("packaged-{}", std::process::id());
     let consumer = |arguments: &[&str]| {
         let mut command = cargo(arguments);
-        command.current_dir(&consumer).env("CARGO_TARGET_DIR", folder.join("target")).env(SESSION, &session);
+        command.current_dir(&consumer).env("CARGO_TARGET_DIR", root.join("target")).env(SESSION, &session);
         command
     };
     steps.run(&mut consumer(&["nextest", "run"]))?;
@@ -53,7 +53,7 @@ pub(crate) fn run() -> Result<(), String> {
 }
 
 /// Both packages, unpacked under their names without the version.
-fn pack(steps: &mut Steps, root: &Path, folder: &Path) -> Result<(), String> {
+pub(crate) fn pack(steps: &mut Steps, root: &Path, folder: &Path) -> Result<(), String> {
     let failed = |what: &str, error: std::io::Error| format!("failed to {what}: {error}");
     if folder.exists() {
         for name in PACKAGES.into_iter().chain(["packaged"]) {

@@ -1,14 +1,16 @@
-//! What the other commands need: cargo-nextest and a container engine, for all tests what makes networks, or
-//! cargo-fuzz. Says what is missing; installs it only when asked to.
+//! What the other commands need: a tool or several, a container engine, for all tests what makes networks. Says what is
+//! missing; installs it only when asked to.
 
 use std::collections::BTreeSet;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reaper_tests_engine::Client;
-use reaper_tests_engine::programs::{MACHINE, PODMAN, Program, missing};
+use reaper_tests_engine::programs::{MACHINE, PODMAN, Program, is_root, missing};
 
+use crate::step::root;
 use crate::targets;
+use crate::tools::{FUZZ, NEXTEST, OF_CHECK};
 
 /// For the tests with a compose project.
 const COMPOSE: [Program; 1] = [("docker-compose", "docker-compose")];
@@ -17,7 +19,7 @@ const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
 
 /// Makes sure that everything is there.
 pub(crate) fn require(install: bool) -> Result<(), String> {
-    require_subcommand("nextest", "six minutes", install)?;
+    NEXTEST.require(install, &root())?;
     engine(install)
 }
 
@@ -41,25 +43,13 @@ pub(crate) fn engine(install: bool) -> Result<(), String> {
 /// What `fuzz` needs, which is no engine.
 pub(crate) fn require_fuzzer(install: bool) -> Result<(), String> {
     require_programs(&[("c++", "g++")], "libFuzzer is built from source", install)?;
-    require_subcommand("fuzz", "a minute", install)
+    FUZZ.require(install, &root())
 }
 
-fn require_subcommand(name: &str, takes: &str, install: bool) -> Result<(), String> {
-    if succeeds(Command::new("cargo").args([name, "--version"])) {
-        return Ok(());
-    }
-    let package = format!("cargo-{name}");
-    if !install {
-        return Err(format!("{package} is missing; install it, or run this command with --setup"));
-    }
-    println!("==> {package} is missing: building it from source, about {takes} on two cores");
-    run(Command::new("cargo").args(["install", &package, "--locked"]))
-}
-
-/// The same for all tests, some of which make engines of their own, or compose projects. That those with an engine also
-/// take root is left to them to say: the other tests run without.
+/// The same for all tests, some of which make compose projects, or engines of their own. Those with an engine take root, and
+/// are left out for others.
 pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
-    let further: Vec<_> = [&MACHINE[..], &PODMAN, &COMPOSE].concat();
+    let further = if is_root() { [&MACHINE[..], &PODMAN, &COMPOSE].concat() } else { COMPOSE.to_vec() };
     require_programs(
         &further,
         "some tests make a Podman, an engine, networks or a compose project of their own",
@@ -74,6 +64,9 @@ pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
 pub(crate) fn require_for_check(install: bool) -> Result<(), String> {
     if install {
         targets::install(&targets::FOREIGN)?;
+    }
+    for tool in OF_CHECK {
+        tool.require(install, &root())?;
     }
     targets::require(&targets::FOREIGN, "the library is compiled for other systems, too")
 }
@@ -104,7 +97,7 @@ fn require_programs(programs: &[Program], why: &str, install: bool) -> Result<()
 fn is_debian_as_root() -> bool {
     let release = std::fs::read_to_string("/etc/os-release").unwrap_or_default();
     let is_debian = release.lines().any(|line| line.starts_with("ID") && line.contains("debian"));
-    is_debian && succeeds(Command::new("sh").args(["-c", "test $(id -u) = 0"]))
+    is_debian && is_root()
 }
 
 /// What the docker command may have as a plugin, in place of the program.

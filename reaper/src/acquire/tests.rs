@@ -156,7 +156,7 @@ async fn without_a_bridge_our_own_network_is_made() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn anothers_container_on_a_bridge_that_is_missing_is_replaced_by_one_on_our_network() {
+async fn a_container_of_another_on_a_bridge_that_is_missing_is_replaced_by_one_on_our_network() {
     let engine = engine(|world| {
         world.has_network = false;
         let theirs = Event::Becomes(Some(reaper("theirs", State::Created)));

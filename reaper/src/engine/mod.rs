@@ -36,7 +36,9 @@ pub(crate) use self::connector::{Stream, authority, connect};
 pub(crate) use self::discover::{Endpoint, Place, discover, likely};
 #[cfg(feature = "cli")]
 pub(crate) use self::discover::{Probed, endpoint, probes};
-pub(crate) use self::inventory::{Inventory, Removal, Resource, Unlisted};
+#[cfg(feature = "cli")]
+pub(crate) use self::inventory::Unlisted;
+pub(crate) use self::inventory::{Inventory, Removal, Resource};
 #[cfg(feature = "cli")]
 pub use self::kind::Kind;
 #[cfg(not(feature = "cli"))]

@@ -1,6 +1,7 @@
 //! The programs that tests take besides cargo, each with the Debian package that it is in.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 /// A program, and its package.
 pub type Program = (&'static str, &'static str);
@@ -23,8 +24,8 @@ pub const PODMAN: [Program; 6] = [
     ("bash", "bash"),
 ];
 
-/// Where Podman looks for what it alone starts.
-const HELPERS: [&str; 2] = ["/usr/lib/podman", "/usr/libexec/podman"];
+/// Where Podman looks for what it alone starts, and where Debian has `iptables`, which is on root's path alone.
+const HELPERS: [&str; 4] = ["/usr/lib/podman", "/usr/libexec/podman", "/usr/sbin", "/sbin"];
 
 /// Those of these that this system does not have.
 #[must_use]
@@ -33,4 +34,11 @@ pub fn missing<'a>(programs: impl IntoIterator<Item = &'a Program>) -> Vec<Progr
     let folders: Vec<_> = std::env::split_paths(&path).chain(HELPERS.map(PathBuf::from)).collect();
     let is_missing = |(program, _): &Program| !folders.iter().any(|folder| folder.join(program).exists());
     programs.into_iter().copied().filter(is_missing).collect()
+}
+
+/// Whether this user may make namespaces, become another user, and signal what the engine runs.
+#[must_use]
+pub fn is_root() -> bool {
+    let id = Command::new("id").arg("-u").output();
+    id.is_ok_and(|output| output.stdout.trim_ascii() == b"0")
 }

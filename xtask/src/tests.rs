@@ -1,0 +1,94 @@
+//! All tests, of whoever runs them: what takes root is left out for others, counted as skipped, and named at the end.
+
+use std::io::Write as _;
+
+use reaper_tests_engine::programs::is_root;
+
+use crate::step::{Steps, cargo, root};
+
+/// Packages as users have them, which the end-to-end tests run.
+const FIXTURES: [&str; 6] = [
+    "suite",
+    "testcontainers-0.28",
+    "testcontainers-0.27",
+    "testcontainers-0.24",
+    "testcontainers-0.23",
+    "attributes",
+];
+
+/// Those that are built for [`releases`] alone, about a minute of a core each.
+const MORE_RELEASES: [&str; 2] = ["testcontainers-0.25", "testcontainers-0.26"];
+
+/// nextest's profile for who is not root.
+const WITHOUT_ROOT: [&str; 2] = ["--profile", "without-root"];
+const ALL: [&str; 2] = ["--workspace", "--all-features"];
+
+/// All tests: of the library, the server, the macros, the examples, end to end, and the documentation's.
+pub(crate) fn run() -> Result<(), String> {
+    let mut steps = Steps::default();
+    println!(
+        "==> building what the tests run as users would have it (the first time about four minutes on two cores)"
+    );
+    // First, since most of what the packages of users are built of comes with it.
+    steps.run(cargo(&["nextest", "run", "--no-run"]).args(ALL))?;
+    build(&mut steps, &FIXTURES)?;
+    let mut all = cargo(&["nextest", "run", "--no-fail-fast"]);
+    if !is_root() {
+        println!("==> you are not root: what takes that is left out, and named at the end");
+        all.args(WITHOUT_ROOT);
+    }
+    steps.run(all.args(ALL))?;
+    steps.run(cargo(&["test", "--doc"]).args(ALL))?;
+    let starters = root().join("examples/starters/Cargo.toml");
+    let mut starters_run = cargo(&["nextest", "run", "--no-fail-fast", "--locked", "--manifest-path"]);
+    steps.run(starters_run.arg(starters).arg("--target-dir").arg(root().join("target")))?;
+    steps.report();
+    println!(
+        "\nall tests that were run have passed; those that nextest calls skipped fail or wait on purpose, and are run by \
+         others: by the compositions' driver, by `cargo xtask demo`, by `cargo xtask bench --shared` and by `cargo \
+         xtask releases`"
+    );
+    if is_root() { Ok(()) } else { say_what_was_left_out() }
+}
+
+/// The last thing that is printed, where nobody overlooks it.
+fn say_what_was_left_out() -> Result<(), String> {
+    let mut list = cargo(&["nextest", "list", "--message-format", "oneline", "--ignore-default-filter"]);
+    list.args(WITHOUT_ROOT).args(ALL).args(["-E", "not default()"]);
+    let output = list.output().map_err(|error| format!("failed to start cargo nextest: {error}"))?;
+    if !output.status.success() {
+        return Err(format!("cargo nextest list: {}", String::from_utf8_lossy(&output.stderr)));
+    }
+    let names = String::from_utf8_lossy(&output.stdout);
+    let count = names.lines().count();
+    if count == 0 {
+        return Err("what takes root is nothing: nextest's profile `without-root` leaves nothing out".into());
+    }
+    println!("\nSKIPPED, since they take root: {count} tests");
+    for name in names.lines() {
+        println!("  {name}");
+    }
+    println!("run them as root: sudo --preserve-env=HOME,PATH cargo xtask test");
+    std::io::stdout().flush().map_err(|error| error.to_string())
+}
+
+/// The library beside the releases of testcontainers that `cargo xtask test` leaves out.
+pub(crate) fn releases() -> Result<(), String> {
+    let mut steps = Steps::default();
+    build(&mut steps, &MORE_RELEASES)?;
+    let filter = "package(reaper-tests) and test(/^testcontainers::release_/)";
+    let mut run = cargo(&["nextest", "run", "--no-fail-fast", "--run-ignored", "all"]);
+    steps.run(run.args(ALL).args(["-E", filter]))?;
+    steps.report();
+    Ok(())
+}
+
+/// Beforehand, since a test that builds one keeps all from running the others, and its deadline has a limit.
+fn build(steps: &mut Steps, fixtures: &[&str]) -> Result<(), String> {
+    for fixture in fixtures {
+        let manifest = root().join("tests/fixtures").join(fixture).join("Cargo.toml");
+        let mut build = cargo(&["test", "--no-run", "--quiet", "--locked", "--manifest-path"]);
+        steps.run(build.arg(manifest).arg("--target-dir").arg(root().join("target")))?;
+    }
+    Ok(())
+}
