@@ -284,6 +284,7 @@ pub use reaper_macros::with_reaper;
 #[doc = include_str!("../docs/guide.md")]
 #[cfg(any(doc, doctest))]
 pub mod guide {
+    #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/adopting.md")]
     pub mod adopting {}
     #[cfg(feature = "bollard")]
