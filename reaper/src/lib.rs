@@ -318,6 +318,9 @@ pub mod guide {
     #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/nextest.md")]
     pub mod nextest {}
+    #[doc = include_str!("../docs/links.md")]
+    #[doc = include_str!("../docs/guide/recipes.md")]
+    pub mod recipes {}
     #[cfg(feature = "rstest")]
     #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/rstest.md")]

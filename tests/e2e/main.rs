@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
+mod adoption;
 mod attach;
 mod attributes;
 mod build;

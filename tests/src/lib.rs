@@ -1,6 +1,7 @@
 //! The harness of the end-to-end and fault tests: looks at the engine and at processes from outside,
 //! never through the library that is under test.
 
+pub mod adoption;
 pub mod bystander;
 pub mod engine;
 pub mod holder;

@@ -63,7 +63,7 @@ impl Process {
     pub fn kill(mut self) {
         if self.is_running() {
             signal("KILL", &self.id().to_string());
-            self.output();
+            let _ = self.output();
         } else {
             panic!("ended by itself: {}", text(&self.output()));
         }
@@ -95,7 +95,13 @@ impl Process {
         text(&output)
     }
 
-    fn output(mut self) -> Output {
+    /// Waits until it ends, in whatever way.
+    ///
+    /// # Panics
+    ///
+    /// Never: a child can be waited for.
+    #[must_use]
+    pub fn output(mut self) -> Output {
         let child = self.0.take().expect("there until the end");
         child.wait_with_output().expect("a child can be waited for")
     }

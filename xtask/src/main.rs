@@ -3,6 +3,7 @@
 //! A shell script was rejected for all but the entry: these commands start an engine, kill a process in the
 //! middle of a test and read the engine's answers.
 
+mod adoption;
 mod application;
 mod bench;
 mod check;
@@ -43,8 +44,12 @@ cargo xtask <command>
   bench --application [--setup]
                    the sixty tests of examples/application with a reaper and without: containers, time, what is left
                    after kill -9
+  bench --adoption [--setup]
+                   four projects before and after they adopt the library: what they start, how long they take, and what is
+                   left however a run ends
   releases [--setup]
-                   the library beside each release of testcontainers that it promises to stand beside
+                   the library beside each release of testcontainers that it promises to stand beside, and below
+                   `#[sqlx::test]`
   fuzz [--setup] [--seconds N]
                    feed the embedded server's readers with what nobody would send, N seconds each (60)
   torture [--setup] [--quick] [--seed <number>]
@@ -75,8 +80,12 @@ fn main() -> ExitCode {
         ["test", "--setup"] => {
             setup::require_for_tests(true).and_then(|()| images::run(true)).and_then(|()| tests::run())
         }
-        ["releases"] => setup::require(false).and_then(|()| tests::releases()),
-        ["releases", "--setup"] => setup::require(true).and_then(|()| tests::releases()),
+        ["releases"] => {
+            setup::require(false).and_then(|()| images::run(false)).and_then(|()| tests::releases())
+        }
+        ["releases", "--setup"] => {
+            setup::require(true).and_then(|()| images::run(true)).and_then(|()| tests::releases())
+        }
         ["images"] => setup::engine(false).and_then(|()| images::run(false)),
         ["images", "--setup"] => setup::engine(true).and_then(|()| images::run(true)),
         ["bench"] => setup::require(false).and_then(|()| bench::run()),
@@ -95,6 +104,12 @@ fn main() -> ExitCode {
         }
         ["bench", "--scopes"] => setup::require(false).and_then(|()| scopes::run()),
         ["bench", "--scopes", "--setup"] => setup::require(true).and_then(|()| scopes::run()),
+        ["bench", "--adoption"] => {
+            setup::require(false).and_then(|()| images::run(false)).and_then(|()| adoption::run())
+        }
+        ["bench", "--adoption", "--setup"] => {
+            setup::require(true).and_then(|()| images::run(true)).and_then(|()| adoption::run())
+        }
         ["fuzz", options @ ..] => fuzz(options),
         ["torture", options @ ..] => {
             let (setup, options): (Vec<&str>, Vec<&str>) =

@@ -16,8 +16,13 @@ const FIXTURES: [&str; 6] = [
     "attributes",
 ];
 
+/// Projects that adopt the library, in each form: as they were, by one line, with one container for the run.
+const ADOPTED: [&str; 4] = ["adopted-helper", "adopted-static", "adopted-library", "adopted-command"];
+const FORMS: [&str; 3] = ["", "labels", "shared"];
+
 /// Those that are built for [`releases`] alone, about a minute of a core each.
-const MORE_RELEASES: [&str; 2] = ["testcontainers-0.25", "testcontainers-0.26"];
+const MORE_RELEASES: [&str; 4] =
+    ["testcontainers-0.25", "testcontainers-0.26", "adopted-sqlx", "adopted-dockertest"];
 
 /// nextest's profile for who is not root.
 const WITHOUT_ROOT: [&str; 2] = ["--profile", "without-root"];
@@ -32,6 +37,7 @@ pub(crate) fn run() -> Result<(), String> {
     // First, since most of what the packages of users are built of comes with it.
     steps.run(cargo(&["nextest", "run", "--no-run"]).args(ALL))?;
     build(&mut steps, &FIXTURES)?;
+    build_adopted(&mut steps)?;
     let mut all = cargo(&["nextest", "run", "--no-fail-fast"]);
     if !is_root() {
         println!("==> you are not root: what takes that is left out, and named at the end");
@@ -76,18 +82,28 @@ fn say_what_was_left_out() -> Result<(), String> {
 pub(crate) fn releases() -> Result<(), String> {
     let mut steps = Steps::default();
     build(&mut steps, &MORE_RELEASES)?;
-    let filter = "package(reaper-tests) and test(/^testcontainers::release_/)";
+    let filter = "package(reaper-tests) and test(/^(testcontainers::release_|adoption::recipes::)/)";
     let mut run = cargo(&["nextest", "run", "--no-fail-fast", "--run-ignored", "all"]);
     steps.run(run.args(ALL).args(["-E", filter]))?;
     steps.report();
     Ok(())
 }
 
+/// For their tests, and for the table of `cargo xtask bench --adoption`.
+pub(crate) fn build_adopted(steps: &mut Steps) -> Result<(), String> {
+    FORMS.iter().try_for_each(|form| build_with(steps, &ADOPTED, form))
+}
+
 /// Beforehand, since a test that builds one keeps all from running the others, and its deadline has a limit.
 fn build(steps: &mut Steps, fixtures: &[&str]) -> Result<(), String> {
+    build_with(steps, fixtures, "")
+}
+
+fn build_with(steps: &mut Steps, fixtures: &[&str], feature: &str) -> Result<(), String> {
     for fixture in fixtures {
         let manifest = root().join("tests/fixtures").join(fixture).join("Cargo.toml");
-        let mut build = cargo(&["test", "--no-run", "--quiet", "--locked", "--manifest-path"]);
+        let mut build =
+            cargo(&["test", "--no-run", "--quiet", "--locked", "--features", feature, "--manifest-path"]);
         steps.run(build.arg(manifest).arg("--target-dir").arg(root().join("target")))?;
     }
     Ok(())
