@@ -1,11 +1,11 @@
 //! A whole application's tests with a reaper and without: how many containers they start, how long they take, and what
 //! stays of them when everything is killed.
 //!
-//! It is built by itself and by this command alone: it brings three times as many crates as everything else here. Who removes
-//! what is read from the engine, by a label that the tests put on each container; what stays is removed at the end.
+//! It is built by itself and by this command alone: it brings three times as many crates as everything else here. What is
+//! counted is read from the engine, by a label that the tests put on each container; what stays is removed at the end.
 
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reaper_tests_engine::Client;
@@ -82,17 +82,21 @@ impl Way {
 
     fn measured(&self) -> Result<Row, String> {
         println!("==> {}", self.name);
-        let (began, since) = (Instant::now(), now());
+        let mut events = self.events()?;
+        let began = Instant::now();
         let output =
             self.command(&[]).output().map_err(|error| format!("failed to start nextest: {error}"))?;
         let wall = began.elapsed();
+        // Not asked for afterwards: an engine remembers the last few hundred events of all its users.
+        let _ = events.kill();
+        let events = events.wait_with_output().map_err(|error| error.to_string())?;
+        let started = String::from_utf8_lossy(&events.stdout).lines().count();
         if !printed(&output).contains(&format!("{TESTS} passed")) {
             return Err(format!(
                 "not all {TESTS} tests of the application have passed:\n{}",
                 printed(&output)
             ));
         }
-        let started = self.started(since)?;
         // What the run itself has not removed would be counted as left.
         until_at_most(&self.label(), 0, LEFT_AFTER)?;
         let (at_the_kill, left) = self.killed()?;
@@ -128,35 +132,21 @@ impl Way {
         command
     }
 
-    /// Containers that the engine has created since then, those included that are gone.
-    fn started(&self, since: u64) -> Result<usize, String> {
+    /// A line for each container that the engine creates from now on.
+    fn events(&self) -> Result<Child, String> {
         let label = format!("label={LABEL}={}", self.label());
         let mut events = Command::new("docker");
-        events.args(["events", "--since", &since.to_string(), "--until", &(now() + 1).to_string()]);
-        events.args(["--filter", "event=create", "--filter", "type=container", "--filter", &label]);
-        let output = events.output().map_err(|error| format!("failed to start docker: {error}"))?;
-        if !output.status.success() {
-            return Err(printed(&output));
-        }
-        Ok(lines(&output))
+        events.args(["events", "--filter", "event=create", "--filter", "type=container", "--filter", &label]);
+        events.stdout(Stdio::piped()).spawn().map_err(|error| format!("failed to start docker: {error}"))
     }
-}
-
-fn lines(output: &Output) -> usize {
-    String::from_utf8_lossy(&output.stdout).lines().count()
 }
 
 fn nextest(arguments: &[&str]) -> Command {
     let manifest = root().join("examples/application/Cargo.toml");
     let mut command = cargo(&["nextest", "run", "--locked", "--manifest-path"]);
     command.arg(manifest).arg("--target-dir").arg(root().join("target"));
-    command.args(["--test-threads", "4"]).args(arguments);
+    command.args(arguments);
     command
-}
-
-fn now() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map(|now| now.as_secs()).unwrap_or_default()
 }
 
 /// The children of nextest's, each of which runs a test in a group of its own.
