@@ -282,6 +282,20 @@ pub enum Error {
         endpoint: String,
     },
 
+    /// What a maker has started for a shared value was removed before it returned: do not drop what removes it then.
+    #[error(
+        "what the maker of the shared value {key:?} started was removed while it ran, before the maker returned \
+         (container {}); a handle that removes its container when it is dropped must not be: take what is to be shared \
+         of it, and then `std::mem::forget(container)`",
+        .ids.join(", ")
+    )]
+    SharedDropped {
+        /// The value's key.
+        key: String,
+        /// The containers, by their ids.
+        ids: Vec<String>,
+    },
+
     /// A container ended, or was not ready in time: its log says why, or allow it more with `with_ready_within`.
     #[error("the shared container {key:?} ({id}) is not ready: {problem}{}", container_says(.log))]
     ContainerNotReady {

@@ -11,6 +11,7 @@ mod by_id;
 mod composed;
 mod containers;
 mod crowd;
+mod dropped;
 mod ends;
 mod held;
 mod images;

@@ -51,6 +51,11 @@ impl Resource {
         matches!(self.state, Some(State::Running | State::Paused))
     }
 
+    /// Whether it does something, or is what others are made of; what else there is is for containers to use.
+    pub(crate) fn is_of_use_by_itself(&self) -> bool {
+        matches!(self.kind, Kind::Service | Kind::Container | Kind::Image)
+    }
+
     /// Ryuk's rule: what carries this label is a reaper, which removes itself.
     pub(crate) fn is_reaper(&self) -> bool {
         self.labels.get(RYUK).is_some_and(|value| value == "true")

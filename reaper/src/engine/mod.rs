@@ -24,6 +24,7 @@ mod progress;
 mod provider;
 mod same;
 mod sought;
+mod taken;
 mod verdict;
 mod worker;
 
@@ -52,4 +53,5 @@ pub(crate) use self::provider::{
 };
 pub(crate) use self::same::{leads_to, same};
 pub(crate) use self::sought::Sought;
+pub(crate) use self::taken::taken;
 pub(crate) use self::worker::{wait, work};

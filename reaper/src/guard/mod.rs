@@ -8,6 +8,7 @@ mod filters;
 mod held;
 mod keeper;
 mod kept;
+mod label_sets;
 #[cfg(unix)]
 mod leave;
 mod making;
@@ -24,5 +25,5 @@ mod supervisor;
 
 pub use self::builder::Builder;
 pub(crate) use self::ending::{end_of_test, failed};
-pub(crate) use self::making::{making, making_async};
+pub(crate) use self::making::{Mark, making, making_async};
 pub use self::reaper::Reaper;

@@ -1,10 +1,11 @@
 //! `Reaper`, what a test holds.
 
 use std::fmt;
-use std::sync::{Arc, OnceLock, mpsc};
+use std::sync::{Arc, mpsc};
 
 use super::connection::{Answer, Connection};
-use super::making::is_making;
+use super::label_sets::LabelSets;
+use super::making::{is_making, mark};
 use super::scope::{self, Asker, Scope};
 use super::{keeper, slots};
 use crate::engine::{Endpoint, discover};
@@ -21,8 +22,7 @@ use crate::settings::{self, Config, Keep};
 #[derive(Clone)]
 pub struct Reaper {
     session: SessionId,
-    /// Made when they are first asked for: whoever made a thing is read from files.
-    labels: Arc<OnceLock<Labels>>,
+    labels: Arc<LabelSets>,
     config: Arc<Config>,
     /// Before the connection, over which its end is said. None where its things go with the session.
     scope: Option<Arc<Scope>>,
@@ -38,8 +38,9 @@ impl Reaper {
     /// session's.
     #[must_use]
     pub fn labels(&self) -> &Labels {
-        match &self.scope {
-            Some(scope) if !is_making() => scope.labels(self.session_labels()),
+        match (&self.scope, mark()) {
+            (_, Some(mark)) => self.labels.marked(&mark.name, self.session_labels()),
+            (Some(scope), None) if !is_making() => scope.labels(self.session_labels()),
             _ => self.session_labels(),
         }
     }
@@ -50,7 +51,7 @@ impl Reaper {
     /// themselves. They are [`Reaper::labels`] where the guard has no scope of its own.
     #[must_use]
     pub fn session_labels(&self) -> &Labels {
-        self.labels.get_or_init(|| {
+        self.labels.session(|| {
             let labels = Labels::new(&self.session, Owner::of(&self.session, &self.config));
             let labels = labels.of_test(settings::running_test());
             match (self.config.keep, self.connection.as_deref().map(Connection::keep_mark)) {

@@ -30,6 +30,8 @@ pub const TEST: &str = "test-reaper.test";
 pub const ADOPTED: &str = "test-reaper.adopted";
 /// On a network of [`crate::Reaper::network`]: the name by which it was asked for.
 pub const NETWORK: &str = "test-reaper.network";
+/// On what a maker of a shared value creates with the labels that it gets: which making it was.
+pub const MAKING: &str = "test-reaper.making";
 /// Marks what is to stay for debugging (`REAPER_KEEP`): `always`, or `on-failure.` and a mark of the tests that
 /// decide it.
 pub const KEEP: &str = "test-reaper.keep";
@@ -37,5 +39,5 @@ pub const KEEP: &str = "test-reaper.keep";
 /// Whether a label is one that every resource of a session gets, with a value for each process.
 #[cfg(any(feature = "bollard", feature = "testcontainers"))]
 pub(crate) fn is_ours(key: &str) -> bool {
-    [MANAGED, LANGUAGE, VERSION, SESSION, RUNNER, PROCESS, SCOPE, TEST, KEEP].contains(&key)
+    [MANAGED, LANGUAGE, VERSION, SESSION, RUNNER, PROCESS, SCOPE, TEST, MAKING, KEEP].contains(&key)
 }

@@ -6,7 +6,7 @@ use std::hash::BuildHasher;
 
 use super::id::SessionId;
 use super::label_keys::{
-    KEEP, LANGUAGE, MANAGED, PROCESS, REAPER, RUNNER, RYUK, SCOPE, SESSION, TEST, VERSION,
+    KEEP, LANGUAGE, MAKING, MANAGED, PROCESS, REAPER, RUNNER, RYUK, SCOPE, SESSION, TEST, VERSION,
 };
 use super::owner::Owner;
 use crate::error::{Error, Result};
@@ -58,6 +58,12 @@ impl Labels {
     pub(crate) fn scoped(mut self, scope: &str, test: Option<&str>) -> Self {
         self.0.insert(SCOPE, scope.to_owned());
         self.0.extend(test.map(|test| (TEST, test.to_owned())));
+        self
+    }
+
+    /// The same for what one making of a shared value creates.
+    pub(crate) fn made_by(mut self, mark: &str) -> Self {
+        self.0.insert(MAKING, mark.to_owned());
         self
     }
 

@@ -17,7 +17,9 @@ pub(crate) use self::id::{known_runner, remember, resolve};
 pub(crate) use self::label_keys::is_ours;
 #[cfg(feature = "cli")]
 pub(crate) use self::label_keys::{ADOPTED, LANGUAGE};
-pub(crate) use self::label_keys::{KEEP, NETWORK, PROCESS, REAPER, RUNNER, RYUK, SCOPE, SESSION, TEST};
+pub(crate) use self::label_keys::{
+    KEEP, MAKING, NETWORK, PROCESS, REAPER, RUNNER, RYUK, SCOPE, SESSION, TEST,
+};
 pub use self::labels::{Filter, Labels, LabelsIter};
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use self::owner::until_owner_is_gone;

@@ -2,6 +2,7 @@
 
 mod claim;
 mod container;
+mod dropped;
 mod entry;
 mod joined;
 mod kind;

@@ -13,8 +13,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::claim::{Claim, claim, claim_blocking, claim_unless};
+use super::dropped;
+use crate::engine::wait;
 use crate::error::{Error, Result};
-use crate::guard::{Reaper, making, making_async};
+use crate::guard::{Mark, Reaper, making, making_async};
 
 impl Reaper {
     /// A value that is made once for the whole session, in whichever of its processes asks first.
@@ -27,6 +29,8 @@ impl Reaper {
     /// - When `init` fails, whoever ran it gets the error, nothing is kept, and the next caller runs his. The
     ///   same when `init` panics, when its future is dropped, or when its process is killed.
     /// - The value is made anew when the session's reaper had to be replaced: what it guarded may be gone.
+    /// - When what `init` started is gone when it returns, its handle was dropped in it, and whoever ran it is told so:
+    ///   what removes its container when it is dropped must not be, `std::mem::forget(container)`.
     /// - An `init` may ask for other shared values, but not for its own.
     /// - With `TESTCONTAINERS_RYUK_DISABLED=true` the value is made once per session as well, and belongs to
     ///   no reaper: in a session that was named it is kept until the machine is started again, or until a later
@@ -53,7 +57,8 @@ impl Reaper {
     ///
     /// # Errors
     ///
-    /// [`Error::SharedInit`] with what `init` returned; [`Error::SharedTimeout`], which says who is making it;
+    /// [`Error::SharedInit`] with what `init` returned; [`Error::SharedDropped`] if the containers that it started with
+    /// [`Reaper::labels`] were removed while they ran; [`Error::SharedTimeout`], which says who is making it;
     /// [`Error::SharedType`] if it was made as another type; [`Error::SharedValue`] if it cannot be written as
     /// JSON and read again; [`Error::SharedState`] if the folder for temporary files cannot be used.
     pub async fn shared<T, E, I, F>(&self, key: &str, init: I) -> Result<T>
@@ -117,7 +122,9 @@ where
     match claim(reaper, key).await.map_err(Failure::Ours)? {
         Claim::Made(made) => made.decode(key).map_err(Failure::Ours),
         Claim::Turn(turn) => {
-            let value = making_async(init).await.map_err(Failure::Init)?;
+            let mark = Mark::new();
+            let value = making_async(Some(&mark), init).await.map_err(Failure::Init)?;
+            dropped::look(reaper, key, &mark).await.map_err(Failure::Ours)?;
             turn.keep(&value).map_err(Failure::Ours)
         }
     }
@@ -132,7 +139,9 @@ where
     match claim_blocking(reaper, key).map_err(Failure::Ours)? {
         Claim::Made(made) => made.decode(key).map_err(Failure::Ours),
         Claim::Turn(turn) => {
-            let value = making(init).map_err(Failure::Init)?;
+            let mark = Mark::new();
+            let value = making(Some(&mark), init).map_err(Failure::Init)?;
+            wait(dropped::look(reaper, key, &mark)).map_err(Failure::Ours)?;
             turn.keep(&value).map_err(Failure::Ours)
         }
     }
@@ -164,7 +173,7 @@ where
                 worthless = Some(made);
             }
             Claim::Turn(turn) => {
-                let (value, attached) = making_async(init).await?;
+                let (value, attached) = making_async(None, init).await?;
                 turn.keep(&value)?;
                 return Ok(attached);
             }

@@ -29,6 +29,23 @@ fn the_podman_of_a_test_leaves_nothing_of_itself() {
     });
 }
 
+/// What it calls the end of a container is not what Docker calls it.
+#[test]
+fn a_maker_that_drops_what_it_has_started_is_told_so_on_podman_and_others_are_not() {
+    let podman = Podman::start();
+    let run = Run::new();
+    for (test, told) in [("drops", 10), ("keeps", 0)] {
+        let session = named(test);
+        let mut command = podman.with(&run.binary("dropped"));
+        command.args(["--exact", test, "--include-ignored", "--nocapture"]).env("TMPDIR", run.file(""));
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default());
+        command.env("TESTCONTAINERS_SESSION_ID", &session).env("RYUK_RECONNECTION_TIMEOUT", "1s");
+        let said = Process::start(&mut command).succeed();
+        assert_eq!(said.matches("`std::mem::forget(container)`").count(), told, "{said}");
+        podman.engine().until_gone(&session, GONE_WITHIN);
+    }
+}
+
 #[test]
 fn tests_that_are_killed_leave_nothing_on_podman() {
     let podman = Podman::start();
