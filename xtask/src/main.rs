@@ -16,6 +16,7 @@ mod minimal;
 mod package;
 mod plot;
 mod progress;
+mod python;
 mod scopes;
 mod setup;
 mod step;

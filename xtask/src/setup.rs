@@ -9,11 +9,12 @@ use reaper_tests_engine::Client;
 use reaper_tests_engine::programs::{MACHINE, PODMAN, Program, is_root, missing};
 
 use crate::step::root;
-use crate::targets;
 use crate::tools::{FUZZ, NEXTEST, OF_CHECK};
+use crate::{python, targets};
 
-/// For the tests with a compose project.
-const COMPOSE: [Program; 1] = [("docker-compose", "docker-compose")];
+/// For the tests with a compose project, with a terminal and with an image of this machine's programs.
+const COMPOSE: [Program; 3] =
+    [("docker-compose", "docker-compose"), ("script", "bsdutils"), ("ldd", "libc-bin")];
 
 const ENGINE_STARTS_WITHIN: Duration = Duration::from_secs(60);
 
@@ -57,6 +58,7 @@ pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
     )?;
     // After it, so that it is asked once all was installed beside it.
     require(install)?;
+    python::require(install)?;
     targets::require(&targets::SERVER, "some tests look at the embedded servers of both architectures")
 }
 
@@ -72,7 +74,7 @@ pub(crate) fn require_for_check(install: bool) -> Result<(), String> {
 }
 
 /// Programs, each with the Debian package that has it.
-fn require_programs(programs: &[Program], why: &str, install: bool) -> Result<(), String> {
+pub(crate) fn require_programs(programs: &[Program], why: &str, install: bool) -> Result<(), String> {
     let missing: Vec<_> = missing(programs).into_iter().filter(|(program, _)| !is_plugin(program)).collect();
     if missing.is_empty() {
         return Ok(());
@@ -140,12 +142,12 @@ fn install_engine() -> Result<(), String> {
     Ok(())
 }
 
-fn succeeds(command: &mut Command) -> bool {
+pub(crate) fn succeeds(command: &mut Command) -> bool {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
 }
 
-fn run(command: &mut Command) -> Result<(), String> {
+pub(crate) fn run(command: &mut Command) -> Result<(), String> {
     let status = command.status().map_err(|error| format!("failed to start {command:?}: {error}"))?;
     if status.success() { Ok(()) } else { Err(format!("{command:?} ended with {status}")) }
 }

@@ -8,6 +8,7 @@
 
 mod adopt;
 mod adopt_load;
+mod clients;
 mod doctor;
 mod elsewhere;
 mod foreign;
