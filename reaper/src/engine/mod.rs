@@ -32,7 +32,7 @@ mod worker;
 pub(crate) use self::about::{about, create_volume, has_image};
 pub(crate) use self::api_engine::ApiEngine;
 pub(crate) use self::attend::Said;
-#[cfg(feature = "cli")]
+#[cfg(all(unix, feature = "cli"))]
 pub(crate) use self::connector::{Stream, authority, connect};
 pub(crate) use self::discover::{Endpoint, Place, discover, likely};
 #[cfg(feature = "cli")]

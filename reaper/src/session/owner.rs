@@ -40,7 +40,7 @@ impl Owner {
     }
 }
 
-#[cfg(feature = "cli")]
+#[cfg(all(unix, feature = "cli"))]
 impl Owner {
     /// The mark of any process of this machine.
     pub(crate) fn mark_of(process: &Process) -> Option<String> {
