@@ -270,7 +270,12 @@ fn programs() -> Result<BTreeMap<String, String>, String> {
     let arguments = ["test", "--no-run", "-p", "reaper-tests", "--message-format", "json-render-diagnostics"];
     let examples = ["attach", "by_hand", "at_load", "at_load_floor"].map(|name| ["--example", name]);
     let targets = [&["--test", "empty"], examples.as_flattened()].concat();
-    let output = cargo(&[&arguments[..], &targets[..]].concat()).stderr(Stdio::inherit()).output();
+    executables(&mut cargo(&[&arguments[..], &targets[..]].concat()))
+}
+
+/// The programs that cargo builds, by their names; it has to be asked for messages.
+pub(crate) fn executables(cargo: &mut Command) -> Result<BTreeMap<String, String>, String> {
+    let output = cargo.stderr(Stdio::inherit()).output();
     let output = output.map_err(|error| format!("failed to start cargo: {error}"))?;
     if !output.status.success() {
         return Err("what is to be measured does not build".into());
@@ -284,7 +289,7 @@ fn programs() -> Result<BTreeMap<String, String>, String> {
 }
 
 #[derive(Default)]
-struct Table {
+pub(crate) struct Table {
     missed: usize,
     lines: Vec<String>,
 }
@@ -300,9 +305,17 @@ impl Table {
         }
     }
 
-    fn limit(&mut self, name: &str, value: f64, limit: f64, unit: &str, detail: &str) {
+    /// A figure that is good below its limit.
+    pub(crate) fn limit(&mut self, name: &str, value: f64, limit: f64, unit: &str, detail: &str) {
         let verdict = self.verdict(value <= limit);
         self.lines.push(format!("{name:<46} {value:>7.2} {unit:<2} of at most {limit:.2}  {verdict}"));
+        self.lines.push(format!("    {detail}"));
+    }
+
+    /// A figure that is good above its limit.
+    pub(crate) fn at_least(&mut self, name: &str, value: f64, limit: f64, unit: &str, detail: &str) {
+        let verdict = self.verdict(value >= limit);
+        self.lines.push(format!("{name:<46} {value:>7.2} {unit:<2} of at least {limit:.2}  {verdict}"));
         self.lines.push(format!("    {detail}"));
     }
 
@@ -311,7 +324,7 @@ impl Table {
         if kept { "kept" } else { "MISSED" }
     }
 
-    fn finish(self) -> Result<(), String> {
+    pub(crate) fn finish(self) -> Result<(), String> {
         println!("\n{}", self.lines.join("\n"));
         match self.missed {
             0 => Ok(()),
@@ -326,7 +339,7 @@ pub(crate) fn median<T: Ord + Copy>(samples: &[T]) -> T {
     samples[samples.len() / 2]
 }
 
-fn milliseconds(duration: Duration) -> f64 {
+pub(crate) fn milliseconds(duration: Duration) -> f64 {
     duration.as_secs_f64() * 1e3
 }
 

@@ -19,6 +19,7 @@ mod progress;
 mod python;
 mod scopes;
 mod setup;
+mod socket;
 mod step;
 mod targets;
 mod tests;
@@ -48,6 +49,8 @@ cargo xtask <command>
   bench --adoption [--setup]
                    four projects before and after they adopt the library: what they start, how long they take, and what is
                    left however a run ends
+  bench --socket [--setup]
+                   what it costs that creations are adopted: requests, streams, many clients, memory
   releases [--setup]
                    the library beside each release of testcontainers that it promises to stand beside, and below
                    `#[sqlx::test]`
@@ -103,6 +106,8 @@ fn main() -> ExitCode {
         ["bench", "--application", "--setup"] => {
             setup::require(true).and_then(|()| images::run(true)).and_then(|()| application::run())
         }
+        ["bench", "--socket"] => setup::require(false).and_then(|()| socket::run()),
+        ["bench", "--socket", "--setup"] => setup::require(true).and_then(|()| socket::run()),
         ["bench", "--scopes"] => setup::require(false).and_then(|()| scopes::run()),
         ["bench", "--scopes", "--setup"] => setup::require(true).and_then(|()| scopes::run()),
         ["bench", "--adoption"] => {

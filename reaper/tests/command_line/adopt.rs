@@ -203,6 +203,64 @@ fn what_failed_is_kept_where_that_is_asked_for_and_what_passed_is_not() {
     }
 }
 
+/// They look at the engine through the socket, find the session's reaper, and make another where that is lost.
+#[test]
+fn tests_that_know_of_sessions_are_of_the_same_one() {
+    let run = Run::new();
+    let name = unique("adopted-suite");
+    let cargo = run.cargo(&["nextest", "run", "-E", "binary(attribute) and not test(second_time)"]);
+    let arguments: Vec<String> = std::iter::once(cargo.get_program())
+        .chain(cargo.get_args())
+        .map(|argument| argument.to_string_lossy().into_owned())
+        .collect();
+    let mut command = reaper(&run, &["run", "--adopt", "--session", &name, "--"]);
+    let output = command.args(arguments).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    let records = run.records();
+    assert_eq!(records.len(), 3, "{records:?}");
+    assert!(records.iter().all(|record| record.session == name), "{records:?}");
+    let counts = "removed what `cargo` left, 3 containers, 3 networks, 3 volumes, 3 images:";
+    assert!(stderr(&output).contains(counts), "{}", text(&output));
+    engine::until_gone(&name, GONE_WITHIN);
+}
+
+/// Nobody but the socket's process could make another.
+#[test]
+fn a_reaper_that_is_killed_is_replaced_though_the_command_knows_nothing() {
+    let run = Run::unbuilt();
+    let name = unique("adopted-healed");
+    let (ready, go_on) = (run.file("ready"), run.file("go-on"));
+    let script = format!(
+        "docker volume create {name}; touch {}; until test -e {}; do sleep 0.05; done; docker volume create {name}-after; exec sleep 120",
+        ready.display(),
+        go_on.display()
+    );
+    let mut command = reaper(&run, &["run", "--adopt", "--session", &name, "--", "sh", "-c", &script]);
+    let process = Process::start(&mut command);
+    until("the first volume is there", GONE_WITHIN, || {
+        if ready.exists() { Ok(()) } else { Err(format!("{:?}", engine::resources(&name))) }
+    });
+    let found = || engine::inspect(&format!("/containers/reaper_{name}/json")).unwrap_or_default();
+    let first = found()["Id"].clone();
+    let (status, _) = engine::request("DELETE", &format!("/containers/reaper_{name}?force=1"), &Value::Null);
+    assert_eq!(status, 204);
+    until("another reaper runs", GONE_WITHIN, || {
+        let found = found();
+        let runs = found["State"]["Running"] == true && found["Id"] != first;
+        if runs { Ok(()) } else { Err(found["State"].to_string()) }
+    });
+    std::fs::write(&go_on, "").unwrap();
+    until("the second volume is there", GONE_WITHIN, || {
+        engine::inspect(&format!("/volumes/{name}-after")).map(drop).ok_or_else(|| "it is not".to_owned())
+    });
+    let sleeping = reaper_tests::process::with_parent(&process.id().to_string());
+    process.kill();
+    engine::until_gone(&name, GONE_WITHIN);
+    for process in sleeping {
+        signal("KILL", &process);
+    }
+}
+
 /// Clients that obey it do so before they look for `DOCKER_HOST`.
 #[test]
 fn an_engine_that_the_family_is_told_of_elsewhere_would_be_gone_past_and_is_refused() {
