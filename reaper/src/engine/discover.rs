@@ -9,7 +9,7 @@
 use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 #[cfg(unix)]
@@ -21,7 +21,10 @@ use crate::settings::{self, Config, Found};
 /// For a host that does not answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+/// Where an engine listens that has no TLS, unless its address says where.
+const PLAIN_PORT: u16 = 2375;
+
+pub(super) const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
 /// An engine's address, and how the containers on it are reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -115,16 +118,41 @@ fn candidates(config: &Config) -> Result<Vec<(Place, String)>> {
     }
     let mut sockets = vec![(PathBuf::from(DEFAULT_SOCKET), "Docker's usual socket")];
     if let Some(directory) = &config.runtime_directory {
-        sockets.push((directory.join("docker.sock"), "rootless Docker"));
-        sockets.push((directory.join("podman/podman.sock"), "rootless Podman"));
+        sockets.push((directory.join(".docker/run/docker.sock"), "Docker Desktop"));
     }
     if let Some(home) = &config.home {
         sockets.push((home.join(".docker/run/docker.sock"), "Docker Desktop"));
         sockets.push((home.join(".docker/desktop/docker.sock"), "Docker Desktop for Linux"));
-        sockets.push((home.join(".colima/default/docker.sock"), "Colima"));
+    }
+    if let Some(directory) = &config.runtime_directory {
+        sockets.push((directory.join("docker.sock"), "rootless Docker"));
+    }
+    if let Some(home) = &config.home {
+        sockets.extend(colima(home).into_iter().map(|socket| (socket, "Colima")));
+        sockets.push((home.join(".rd/docker.sock"), "Rancher Desktop"));
+        sockets.push((home.join(".orbstack/run/docker.sock"), "OrbStack"));
+    }
+    if let Some(directory) = &config.runtime_directory {
+        sockets.push((directory.join("podman/podman.sock"), "rootless Podman"));
+    }
+    if let Some(home) = &config.home {
+        let machine = home.join(".local/share/containers/podman/machine/podman.sock");
+        sockets.push((machine, "Podman machine"));
     }
     sockets.push((PathBuf::from("/run/podman/podman.sock"), "Podman"));
     Ok(sockets.into_iter().map(|(path, origin)| (Place::Socket(path), origin.to_owned())).collect())
+}
+
+/// The sockets of Colima's profiles, its usual one first.
+fn colima(home: &Path) -> Vec<PathBuf> {
+    let folder = home.join(".colima");
+    let usual = folder.join("default/docker.sock");
+    let profiles = std::fs::read_dir(&folder).into_iter().flatten().filter_map(Result::ok);
+    let mut others: Vec<_> = profiles.map(|profile| profile.path().join("docker.sock")).collect();
+    // Whatever else has a folder there is no profile.
+    others.retain(|socket| *socket != usual && socket.exists());
+    others.sort();
+    std::iter::once(usual).chain(others).collect()
 }
 
 /// The engine that a setting names, if one does.
@@ -138,10 +166,16 @@ fn parse(found: &Found) -> Result<Place> {
     match scheme {
         "unix" if address.starts_with('/') => Ok(Place::Socket(address.into())),
         "tcp" | "http" => {
-            let (host, port) = address.trim_end_matches('/').rsplit_once(':').ok_or_else(refusal)?;
+            let address = address.trim_end_matches('/');
+            let (host, port) = match address.rsplit_once(':') {
+                // The colons of an address in brackets are its own.
+                Some((host, port)) if !port.contains(']') => {
+                    (host, port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(refusal)?)
+                }
+                _ => (address, PLAIN_PORT),
+            };
             let bracketed = host.starts_with('[');
             let host = settings::host(host).ok_or_else(refusal)?;
-            let port = port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(refusal)?;
             match (host.contains(':'), bracketed) {
                 (true, true) => Ok(Place::Tcp(format!("[{host}]:{port}"))),
                 (false, _) => Ok(Place::Tcp(format!("{host}:{port}"))),
@@ -246,7 +280,6 @@ mod tests {
         for bad in [
             "localhost",
             "unix://relative.sock",
-            "tcp://nohost",
             "tcp://:1",
             "tcp://h:port",
             "tcp://h:0",
@@ -260,6 +293,30 @@ mod tests {
             let text = discover(&config(bad)).unwrap_err().to_string();
             assert!(text.contains(&format!("DOCKER_HOST from the environment is {bad:?}")), "{text}");
         }
+    }
+
+    #[test]
+    fn a_port_that_is_not_named_is_the_plain_one() {
+        for (named, place) in [
+            ("tcp://build.example", "build.example:2375"),
+            ("tcp://[::1]", "[::1]:2375"),
+            ("http://10.0.0.1/", "10.0.0.1:2375"),
+            ("tcp://[::1]:1", "[::1]:1"),
+        ] {
+            let found = config(named).docker_host.unwrap();
+            assert_eq!(parse(&found).unwrap(), Place::Tcp(place.into()), "{named}");
+        }
+    }
+
+    #[test]
+    fn every_profile_of_colima_is_a_candidate_and_the_usual_one_the_first() {
+        let home = tempfile::tempdir().unwrap();
+        for profile in ["work", "default", "_lima"] {
+            std::fs::create_dir_all(home.path().join(".colima").join(profile)).unwrap();
+        }
+        let socket = |profile: &str| home.path().join(".colima").join(profile).join("docker.sock");
+        std::fs::write(socket("work"), "").unwrap();
+        assert_eq!(colima(home.path()), [socket("default"), socket("work")]);
     }
 
     #[test]

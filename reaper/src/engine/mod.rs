@@ -51,7 +51,7 @@ pub(crate) use self::percent::encode as percent_encode;
 pub(crate) use self::provider::{
     Concessions, Container, ContainerSpec, Engine, Ports, Published, Refusal, State,
 };
-pub(crate) use self::same::{leads_to, same};
+pub(crate) use self::same::{hidden, leads_to, same};
 pub(crate) use self::sought::Sought;
 pub(crate) use self::taken::taken;
 pub(crate) use self::worker::{wait, work};

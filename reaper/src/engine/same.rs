@@ -5,7 +5,7 @@
 
 use std::path::PathBuf;
 
-use super::discover::{Place, likely, named};
+use super::discover::{DEFAULT_SOCKET, Place, likely, named};
 use crate::error::Result;
 use crate::settings::Config;
 
@@ -22,6 +22,17 @@ pub(crate) fn same(ours: &Config, theirs: &Config) -> Result<bool> {
 /// Whether settings lead to the engine at this place, or name none.
 pub(crate) fn leads_to(config: &Config, found: &Place) -> Result<bool> {
     Ok(named(config)?.is_none_or(|named| place(&named) == place(found)))
+}
+
+/// The engine that these settings name in a way that other clients may not know, such as bollard, which has the variable and the
+/// usual socket: where it is, and who named it. None where they would come to the same.
+pub(crate) fn hidden(config: &Config) -> Result<Option<(Place, String)>> {
+    let Some(found) = config.docker_host.as_ref().filter(|found| !found.is_known_to_all()) else {
+        return Ok(None);
+    };
+    let Some(named) = named(config)? else { return Ok(None) };
+    let usual = Place::Socket(DEFAULT_SOCKET.into());
+    Ok((place(&named) != place(&usual)).then(|| (named, format!("{} from {}", found.name, found.origin))))
 }
 
 /// A place in one of its spellings.
@@ -45,6 +56,21 @@ mod tests {
     fn config(docker_host: Option<&str>) -> Config {
         let named = docker_host.map(|host| Found::built("with_docker_host", host.to_owned()));
         Config { docker_host: named, runtime_directory: None, ..Config::load().unwrap() }
+    }
+
+    #[test]
+    fn only_what_others_would_not_find_is_hidden() {
+        let named = |name: &str, origin: &str, value: &str| {
+            let found = Found::named(name, origin, value.to_owned());
+            let config = Config { docker_host: Some(found), ..Config::load().unwrap() };
+            hidden(&config).unwrap().map(|(place, _)| place.to_string())
+        };
+        let usual = "unix:///var/run/docker.sock";
+        assert_eq!(named("DOCKER_HOST", "the environment", "tcp://a:1"), None);
+        assert_eq!(named("with_docker_host", "the builder", "tcp://a:1"), None);
+        assert_eq!(named("context a", "DOCKER_CONTEXT (the environment)", usual), None);
+        assert_eq!(named("context a", "DOCKER_CONTEXT (the environment)", "tcp://a:1").unwrap(), "tcp://a:1");
+        assert_eq!(named("docker.host", "a file", "unix:///a.sock").unwrap(), "unix:///a.sock");
     }
 
     #[test]

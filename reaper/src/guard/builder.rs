@@ -1,5 +1,6 @@
 //! Asking for a guard, with what comes from the environment or with settings by hand.
 
+use std::io::{self, Write as _};
 use std::sync::{Arc, Once, mpsc};
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use super::connection::Connection;
 use super::reaper::{Reaper, unanswered};
 use super::scope::Asker;
 use super::{keeper, kept, slots, supervisor};
+use crate::engine;
 use crate::error::Result;
 use crate::removal::Report;
 use crate::session;
@@ -173,6 +175,10 @@ impl Builder {
             }
             return Ok(());
         }
+        // Whoever runs others tells them.
+        if config.run.is_none() {
+            warn_hidden(&config)?;
+        }
         kept::announce(&session, &config);
         let named = session.clone();
         let waiter = move |outcome: Result<Arc<Connection>>| match outcome {
@@ -214,6 +220,22 @@ impl Builder {
         config.pass_built("RYUK_RECONNECTION_TIMEOUT", "with_reconnection_timeout", reconnection)?;
         Ok(config)
     }
+}
+
+/// Tests whose own client knows less would create on another engine than the one that is guarded. Past the harness, which
+/// shows what a test prints only when that fails.
+fn warn_hidden(config: &Config) -> Result<()> {
+    static WARNED: Once = Once::new();
+    let Some((place, origin)) = engine::hidden(config)? else { return Ok(()) };
+    WARNED.call_once(|| {
+        // Nobody may be there to read it.
+        let _ = writeln!(
+            io::stderr(),
+            "warning: the engine is {place} ({origin}); clients that do not know of that, such as bollard, use another: set \
+             DOCKER_HOST={place}, or hand them what `Reaper::endpoint` says"
+        );
+    });
+    Ok(())
 }
 
 /// Whoever switched the reaper off has to know what that means.

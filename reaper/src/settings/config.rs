@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::choices::{KEEPS, Keep, SCOPES, SWEEPS, Scope, Sweep};
+use super::contexts;
 use super::duration;
 use super::places::{as_absolute, as_host, as_socket, can_be_looked_into, folder};
 use super::sources::{Found, Properties, Sources, positive, truth, usable};
@@ -45,7 +46,7 @@ pub(crate) struct Run {
 pub(crate) struct Config {
     /// `TESTCONTAINERS_SESSION_ID`, `session.id`.
     pub(crate) session_id: Option<Found>,
-    /// [`FAMILY_HOST`], `DOCKER_HOST`, `docker.host`.
+    /// [`FAMILY_HOST`], `DOCKER_HOST`, `docker.host`, a context of the docker command.
     pub(crate) docker_host: Option<Found>,
     /// `TESTCONTAINERS_HOST_OVERRIDE`: where published ports are reached.
     pub(crate) host: Option<Found>,
@@ -121,7 +122,11 @@ impl Config {
             None => Properties::default(),
         };
         let config = Self::from_sources(&Sources { environment: &environment, properties })?;
-        Ok(Self { home, runtime_directory: folder("XDG_RUNTIME_DIR"), ..config })
+        let docker_host = match config.docker_host {
+            None => contexts::engine(&environment, home.as_deref())?,
+            named => named,
+        };
+        Ok(Self { docker_host, home, runtime_directory: folder("XDG_RUNTIME_DIR"), ..config })
     }
 
     fn from_sources(sources: &Sources<'_>) -> Result<Self> {

@@ -2,6 +2,7 @@
 
 mod choices;
 mod config;
+mod contexts;
 #[path = "../../ryuk/duration.rs"]
 mod duration;
 mod places;

@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 /// Whoever sets more means for ever, and what adds so much to a clock of any system does not overflow it.
 const LONGEST: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
+const THE_ENVIRONMENT: &str = "the environment";
+const THE_BUILDER: &str = "the builder";
+
 /// A value together with the place it came from, for errors that have to name it.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
@@ -33,12 +36,17 @@ impl Eq for Found {}
 
 impl Found {
     pub(crate) fn built(name: &str, value: String) -> Self {
-        Self::named(name, "the builder", value)
+        Self::named(name, THE_BUILDER, value)
     }
 
     /// One that somebody else's words named.
     pub(crate) fn named(name: &str, origin: &str, value: String) -> Self {
         Self { name: name.into(), origin: origin.into(), value }
+    }
+
+    /// Whether every client of an engine would find it: by its variable, or since it was handed to this one alone.
+    pub(crate) fn is_known_to_all(&self) -> bool {
+        self.origin == THE_ENVIRONMENT && self.name == "DOCKER_HOST" || self.origin == THE_BUILDER
     }
 
     /// The error for this value, saying what it should have been.
@@ -93,7 +101,7 @@ impl Sources<'_> {
     pub(super) fn find(&self, variables: &[&str], properties: &[&str]) -> Option<Found> {
         let variable = variables.iter().find_map(|name| {
             let value = (self.environment)(name)?;
-            let origin = "the environment".to_owned();
+            let origin = THE_ENVIRONMENT.to_owned();
             Some(Found { name: (*name).into(), origin, value: value.trim().to_owned() })
                 .filter(|found| !found.value.is_empty())
         });

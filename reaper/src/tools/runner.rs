@@ -179,6 +179,8 @@ impl Runner {
 
     /// Runs a command in the session, and waits for its end.
     ///
+    /// It finds the session's id in `TESTCONTAINERS_SESSION_ID`, and the engine in `DOCKER_HOST`, whoever has named that.
+    ///
     /// It stays in this process's group and on its terminal. Meanwhile SIGINT, SIGTERM, SIGHUP and SIGQUIT do not end
     /// this process: one that another process sent to it is sent on to the command; one that comes from the
     /// terminal has reached the command already, and is not. One that a process sends to the whole group is not
@@ -195,6 +197,10 @@ impl Runner {
         };
         if let Some(report) = self.report() {
             command.env(REPORT, report);
+        }
+        // The same engine, for clients that would find another by themselves.
+        if let Some(endpoint) = self.reaper.endpoint() {
+            command.env("DOCKER_HOST", endpoint);
         }
         for (name, value) in self.adoption.get().map(Adoption::variables).unwrap_or_default() {
             match value {

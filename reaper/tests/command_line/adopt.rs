@@ -254,7 +254,8 @@ fn a_reaper_that_is_killed_is_replaced_though_the_command_knows_nothing() {
         engine::inspect(&format!("/volumes/{name}-after")).map(drop).ok_or_else(|| "it is not".to_owned())
     });
     let sleeping = reaper_tests::process::with_parent(&process.id().to_string());
-    process.kill();
+    signal("KILL", &process.id().to_string());
+    // Its command goes on, and holds nothing.
     engine::until_gone(&name, GONE_WITHIN);
     for process in sleeping {
         signal("KILL", &process);

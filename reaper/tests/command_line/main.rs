@@ -9,6 +9,7 @@
 mod adopt;
 mod adopt_load;
 mod clients;
+mod contexts;
 mod doctor;
 mod elsewhere;
 mod foreign;
