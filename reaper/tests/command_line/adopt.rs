@@ -273,6 +273,26 @@ fn an_engine_that_the_family_is_told_of_elsewhere_would_be_gone_past_and_is_refu
     assert!(stderr(&output).contains("DOCKER_HOST or docker.host"), "{}", text(&output));
 }
 
+/// Whoever switches the reapers of other clients off switches this one off, too, unless it is for the command alone.
+#[test]
+fn where_nothing_would_be_removed_nothing_is_adopted() {
+    let run = Run::unbuilt();
+    let name = unique("adopted-disabled");
+    let mut command =
+        reaper(&run, &["run", "--adopt", "--", "touch", &run.file("started").to_string_lossy()]);
+    let output = command.env("TESTCONTAINERS_RYUK_DISABLED", "true").output().unwrap();
+    assert_eq!(output.status.code(), Some(125), "{}", text(&output));
+    assert!(!run.file("started").exists());
+    let way_out = "`reaper run --adopt -- env TESTCONTAINERS_RYUK_DISABLED=true <command>`";
+    assert!(stderr(&output).contains(way_out), "{}", text(&output));
+    let volume = ["env", "TESTCONTAINERS_RYUK_DISABLED=true", "docker", "volume", "create", &name];
+    let output =
+        reaper(&run, &[&["run", "--adopt", "--session", &name, "--"][..], &volume].concat()).output();
+    let output = output.unwrap();
+    assert!(output.status.success() && stderr(&output).contains("1 volume"), "{}", text(&output));
+    engine::until_gone(&name, GONE_WITHIN);
+}
+
 #[test]
 fn without_room_for_a_sockets_path_the_command_is_not_started() {
     let run = Run::unbuilt();

@@ -52,20 +52,22 @@ fn a_command_creates_where_the_reaper_is() {
 fn tests_are_told_where_their_own_client_would_go_elsewhere() {
     let (run, proxy) = (Run::new(), passing());
     context(&run, &proxy);
-    let mut test = run.binary("attribute");
-    test.args(["--exact", "first"]).env("DOCKER_CONTEXT", "other");
-    let output = test.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", engine::SOCKET).output().unwrap();
-    assert!(output.status.success(), "{}", text(&output));
+    // Named, or the session would be that of the runner of this test.
+    let test = |name: &str, engine: (&str, &str)| {
+        let mut test = run.binary("attribute");
+        test.args(["--exact", "first"]).env("TESTCONTAINERS_SESSION_ID", name).env(engine.0, engine.1);
+        let output = test.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", engine::SOCKET).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output));
+        engine::until_gone(name, GONE_WITHIN);
+        stderr(&output)
+    };
+    let said = test(&unique("context-told"), ("DOCKER_CONTEXT", "other"));
     let told = format!("warning: the engine is {} (context other from DOCKER_CONTEXT", proxy.endpoint());
-    assert_eq!(stderr(&output).matches(&told).count(), 1, "{}", text(&output));
-    assert!(stderr(&output).contains(&format!("set DOCKER_HOST={}", proxy.endpoint())), "{}", text(&output));
-    engine::until_gone(&run.records()[0].session, GONE_WITHIN);
+    assert_eq!(said.matches(&told).count(), 1, "{said}");
+    assert!(said.contains(&format!("set DOCKER_HOST={}", proxy.endpoint())), "{said}");
     // The way out that it names.
-    let mut test = run.binary("attribute");
-    test.args(["--exact", "first"]).env("DOCKER_HOST", proxy.endpoint());
-    let output = test.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", engine::SOCKET).output().unwrap();
-    assert!(output.status.success() && !stderr(&output).contains("warning"), "{}", text(&output));
-    engine::until_gone(&run.records()[1].session, GONE_WITHIN);
+    let said = test(&unique("context-obeyed"), ("DOCKER_HOST", &proxy.endpoint()));
+    assert!(!said.contains("warning"), "{said}");
 }
 
 #[test]

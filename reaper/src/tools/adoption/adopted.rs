@@ -14,6 +14,9 @@ use crate::guard::Reaper;
 use crate::session::{ADOPTED, Filter, KEEP};
 use crate::settings::Keep;
 
+/// By which users of other clients often switch these clients' own reapers off.
+const DISABLED: &str = "TESTCONTAINERS_RYUK_DISABLED";
+
 /// A socket whose users' things are the session's, for as long as this is held.
 #[derive(Debug)]
 pub(crate) struct Adoption {
@@ -25,6 +28,17 @@ pub(crate) struct Adoption {
 impl Adoption {
     /// Opens a socket in front of the session's engine.
     pub(crate) fn begin(reaper: &Reaper, keep: Keep) -> Result<Self> {
+        if reaper.endpoint().is_none() {
+            return Err(Error::Setting {
+                name: DISABLED.into(),
+                origin: "the environment or the properties file".into(),
+                value: "true".into(),
+                expected: format!(
+                    "absent, since nothing that is adopted would be removed; for a command alone: `reaper run --adopt -- env \
+                     {DISABLED}=true <command>`"
+                ),
+            });
+        }
         let engine = reaper.engine()?;
         let mut labels: Labels = reaper.session_labels().iter().collect();
         labels.set(ADOPTED, reaper.session().as_str());
