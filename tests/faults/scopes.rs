@@ -115,10 +115,13 @@ fn a_scope_whose_connection_is_lost_and_had_again_loses_nothing() {
 fn a_test_that_comes_back_too_late_is_told_that_its_things_are_gone() {
     let mut scoped = Scoped::start("scope-late");
     let id = scoped.test.as_ref().unwrap().id().to_string();
+    let registered = engine::log(&scoped.made.reaper).matches("registered").count();
     signal("STOP", &id);
     scoped.break_connections();
     scoped.until_scope_is_gone();
     signal("CONT", &id);
+    // What it made before it knows would go as well.
+    scoped.scene.until_acknowledged(|_, count| count > registered);
     let said = scoped.go_on();
     assert!(said.contains("was away from its reaper for longer than that waits"), "{said}");
     // What it made then is the session's.
