@@ -39,7 +39,8 @@ impl Scoped {
     fn in_scene(scene: Scene, settings: &[(&str, &str)]) -> Self {
         let beside = Process::start(&mut command(&scene, "beside", settings));
         let beside_made = scene.run.until_recorded("beside");
-        let test = Some(Process::start(&mut command(&scene, "scoped_stays", settings)));
+        let mut stays = command(&scene, "scoped_stays", settings);
+        let test = Some(Process::start_with_errors_in(&mut stays, &scene.run.file("warnings")));
         let made = scene.run.until_recorded("scoped_stays");
         Self { scene, beside, beside_made, test, made }
     }
@@ -60,7 +61,12 @@ impl Scoped {
     #[track_caller]
     fn go_on(&mut self) -> String {
         std::fs::write(self.scene.run.file("scoped-goes-on"), "").unwrap();
-        self.test.take().unwrap().succeed()
+        self.test.take().unwrap().succeed() + &self.warnings()
+    }
+
+    /// What the test has been told so far.
+    fn warnings(&self) -> String {
+        std::fs::read_to_string(self.scene.run.file("warnings")).unwrap()
     }
 
     /// The test has noticed nothing, and all that it made goes with it.
@@ -115,15 +121,16 @@ fn a_scope_whose_connection_is_lost_and_had_again_loses_nothing() {
 fn a_test_that_comes_back_too_late_is_told_that_its_things_are_gone() {
     let mut scoped = Scoped::start("scope-late");
     let id = scoped.test.as_ref().unwrap().id().to_string();
-    let registered = engine::log(&scoped.made.reaper).matches("registered").count();
     signal("STOP", &id);
     scoped.break_connections();
     scoped.until_scope_is_gone();
     signal("CONT", &id);
-    // What it made before it knows would go as well.
-    scoped.scene.until_acknowledged(|_, count| count > registered);
-    let said = scoped.go_on();
-    assert!(said.contains("was away from its reaper for longer than that waits"), "{said}");
+    // What it makes before it knows goes as well.
+    until("the test has been told", WITHIN, || {
+        let told = scoped.warnings();
+        if told.contains("was away from its reaper for longer than that waits") { Ok(()) } else { Err(told) }
+    });
+    let _ = scoped.go_on();
     // What it made then is the session's.
     let later = scoped.scene.run.until_recorded("scoped_went_on");
     assert!(scoped.is_there(&later));
