@@ -11,8 +11,10 @@ mod sources;
 
 pub use self::choices::Scope;
 pub(crate) use self::choices::{Keep, Sweep};
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) use self::config::FAMILY_HOST;
 pub(crate) use self::config::{Config, Run, running_test};
 #[cfg(feature = "cli")]
-pub(crate) use self::config::{FAMILY_HOST, REPORT, RUN};
+pub(crate) use self::config::{REPORT, RUN};
 pub(crate) use self::places::{as_absolute, host};
 pub(crate) use self::sources::{Found, usable};

@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::removal::sessions::{self, Resource};
 use crate::session::{self, Filter, GIVEN, Owner, SessionId, owner_lives};
-use crate::settings::{Config, FAMILY_HOST, Found, Keep, REPORT, RUN, Run, Scope};
+use crate::settings::{Config, Found, Keep, REPORT, RUN, Run, Scope};
 
 /// A session that this process holds for the commands that it runs.
 #[derive(Debug)]
@@ -138,12 +138,6 @@ impl Runner {
     /// `tc.host` in the properties file, which other clients of the family obey before `DOCKER_HOST`.
     pub fn adopt(&self) -> Result<()> {
         if self.adoption.get().is_none() {
-            if let Some(named) = Config::load()?.docker_host.filter(|found| found.name == FAMILY_HOST) {
-                return Err(named.refuse(
-                    "absent, since clients that obey it go past the socket for what is adopted: name the engine with \
-                     DOCKER_HOST or docker.host",
-                ));
-            }
             let adoption = Adoption::begin(&self.reaper, self.keep)?;
             // What is to stay is named to the reaper when it is known that it need not.
             if self.keep == Keep::Nothing {

@@ -209,12 +209,8 @@ fn tests_that_know_of_sessions_are_of_the_same_one() {
     let run = Run::new();
     let name = unique("adopted-suite");
     let cargo = run.cargo(&["nextest", "run", "-E", "binary(attribute) and not test(second_time)"]);
-    let arguments: Vec<String> = std::iter::once(cargo.get_program())
-        .chain(cargo.get_args())
-        .map(|argument| argument.to_string_lossy().into_owned())
-        .collect();
     let mut command = reaper(&run, &["run", "--adopt", "--session", &name, "--"]);
-    let output = command.args(arguments).output().unwrap();
+    let output = command.arg(cargo.get_program()).args(cargo.get_args()).output().unwrap();
     assert!(output.status.success(), "{}", text(&output));
     let records = run.records();
     assert_eq!(records.len(), 3, "{records:?}");

@@ -198,12 +198,8 @@ fn a_rust_test_suite_under_it_shares_the_session() {
     let run = Run::new();
     let name = unique("suite");
     let cargo = run.cargo(&["nextest", "run", "-E", "binary(attribute) and not test(second_time)"]);
-    let arguments: Vec<String> = std::iter::once(cargo.get_program())
-        .chain(cargo.get_args())
-        .map(|argument| argument.to_string_lossy().into_owned())
-        .collect();
     let mut command = reaper(&run, &["run", "--session", &name, "--"]);
-    let output = spawn(command.args(arguments)).wait_with_output().unwrap();
+    let output = spawn(command.arg(cargo.get_program()).args(cargo.get_args())).wait_with_output().unwrap();
     assert!(output.status.success(), "{}", text(&output));
     let records = run.records();
     assert_eq!(records.len(), 3, "{records:?}");

@@ -12,7 +12,7 @@ use crate::engine::Endpoint;
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::session::{ADOPTED, Filter, KEEP};
-use crate::settings::Keep;
+use crate::settings::{Config, FAMILY_HOST, Keep};
 
 /// By which users of other clients often switch these clients' own reapers off.
 const DISABLED: &str = "TESTCONTAINERS_RYUK_DISABLED";
@@ -38,6 +38,12 @@ impl Adoption {
                      {DISABLED}=true <command>`"
                 ),
             });
+        }
+        if let Some(named) = Config::load()?.docker_host.filter(|found| found.name == FAMILY_HOST) {
+            return Err(named.refuse(
+                "absent, since clients that obey it go past the socket for what is adopted: name the engine with \
+                 DOCKER_HOST or docker.host",
+            ));
         }
         let engine = reaper.engine()?;
         let mut labels: Labels = reaper.session_labels().iter().collect();
