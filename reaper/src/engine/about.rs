@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::discover::Place;
 use super::http::{Body, ask, demand};
 use super::percent;
+use super::place::Place;
 use super::verdict::invalid;
 
 /// For an engine that accepts a connection and then says nothing.

@@ -9,9 +9,9 @@ use std::pin::Pin;
 use tokio::io::AsyncRead;
 
 use super::answer::{Failure, Incoming};
-use super::discover::Place;
 use super::http::{Body, open};
 use super::log::lines;
+use super::place::Place;
 
 /// Gives the lines that a container wrote, once it has ended.
 pub(crate) type Said = Pin<Box<dyn Future<Output = Vec<String>>>>;

@@ -6,7 +6,6 @@
 //! A setting that names an endpoint is the only candidate: silently using another engine than the one
 //! asked for would leave containers where nobody looks.
 
-use std::fmt;
 use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
@@ -15,14 +14,17 @@ use std::time::Duration;
 #[cfg(unix)]
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::place::{self, Place};
+use super::secured::Secured;
+use super::ssh;
 use crate::error::{Attempt, Error, Result};
-use crate::settings::{self, Config, Found};
+use crate::settings::Config;
 
 /// For a host that does not answer at all.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where an engine listens that has no TLS, unless its address says where.
-const PLAIN_PORT: u16 = 2375;
+/// For a host that has to start a program, too.
+const LOGGED_IN_WITHIN: Duration = Duration::from_secs(15);
 
 pub(super) const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
 
@@ -49,28 +51,12 @@ impl Endpoint {
     }
 }
 
-/// Where an engine listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Place {
-    Socket(PathBuf),
-    /// `host:port`.
-    Tcp(String),
-}
-
-impl fmt::Display for Place {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Socket(path) => write!(formatter, "unix://{}", path.display()),
-            Self::Tcp(address) => write!(formatter, "tcp://{address}"),
-        }
-    }
-}
-
-/// The first candidate, if it is a socket that is there: not probed yet.
+/// The first candidate, if it is a socket that is there, or a host to log in to, which is done twice for nothing otherwise: not
+/// probed yet.
 pub(crate) fn likely(config: &Config) -> Result<Option<Endpoint>> {
-    let first = candidates(config)?.into_iter().next();
-    let socket = first.map(|(place, _)| place).filter(is_there);
-    Ok(socket.map(|place| Endpoint { probed: false, ..endpoint(config, place) }))
+    let first = candidates(config)?.into_iter().next().map(|(place, _)| place);
+    let likely = first.filter(|place| is_there(place) || matches!(place, Place::Ssh(_)));
+    Ok(likely.map(|place| Endpoint { probed: false, ..endpoint(config, place) }))
 }
 
 pub(super) fn is_there(place: &Place) -> bool {
@@ -114,7 +100,15 @@ pub(crate) fn probes(config: &Config) -> Result<impl Iterator<Item = Probed>> {
 
 fn candidates(config: &Config) -> Result<Vec<(Place, String)>> {
     if let Some(found) = &config.docker_host {
-        return Ok(vec![(parse(found)?, format!("{} from {}", found.name, found.origin))]);
+        let place = place::parse(found, config)?;
+        #[cfg(feature = "tls")]
+        if let Place::Tls(secured) = &place {
+            secured.ready()?;
+        }
+        return Ok(vec![(place, format!("{} from {}", found.name, found.origin))]);
+    }
+    if cfg!(windows) {
+        return Ok(pipes());
     }
     let mut sockets = vec![(PathBuf::from(DEFAULT_SOCKET), "Docker's usual socket")];
     if let Some(directory) = &config.runtime_directory {
@@ -143,6 +137,16 @@ fn candidates(config: &Config) -> Result<Vec<(Place, String)>> {
     Ok(sockets.into_iter().map(|(path, origin)| (Place::Socket(path), origin.to_owned())).collect())
 }
 
+/// Docker Desktop's, by its two names, and a Podman machine's.
+fn pipes() -> Vec<(Place, String)> {
+    let pipes = [
+        ("docker_engine", "Docker's usual pipe"),
+        ("dockerDesktopLinuxEngine", "Docker Desktop"),
+        ("podman-machine-default", "Podman machine"),
+    ];
+    pipes.map(|(name, origin)| (Place::Pipe(format!("//./pipe/{name}")), origin.to_owned())).into()
+}
+
 /// The sockets of Colima's profiles, its usual one first.
 fn colima(home: &Path) -> Vec<PathBuf> {
     let folder = home.join(".colima");
@@ -153,38 +157,6 @@ fn colima(home: &Path) -> Vec<PathBuf> {
     others.retain(|socket| *socket != usual && socket.exists());
     others.sort();
     std::iter::once(usual).chain(others).collect()
-}
-
-/// The engine that a setting names, if one does.
-pub(super) fn named(config: &Config) -> Result<Option<Place>> {
-    config.docker_host.as_ref().map(parse).transpose()
-}
-
-fn parse(found: &Found) -> Result<Place> {
-    let refusal = || found.refuse("an address such as unix:///var/run/docker.sock or tcp://127.0.0.1:2375");
-    let (scheme, address) = found.value.split_once("://").ok_or_else(refusal)?;
-    match scheme {
-        "unix" if address.starts_with('/') => Ok(Place::Socket(address.into())),
-        "tcp" | "http" => {
-            let address = address.trim_end_matches('/');
-            let (host, port) = match address.rsplit_once(':') {
-                // The colons of an address in brackets are its own.
-                Some((host, port)) if !port.contains(']') => {
-                    (host, port.parse::<u16>().ok().filter(|port| *port > 0).ok_or_else(refusal)?)
-                }
-                _ => (address, PLAIN_PORT),
-            };
-            let bracketed = host.starts_with('[');
-            let host = settings::host(host).ok_or_else(refusal)?;
-            match (host.contains(':'), bracketed) {
-                (true, true) => Ok(Place::Tcp(format!("[{host}]:{port}"))),
-                (false, _) => Ok(Place::Tcp(format!("{host}:{port}"))),
-                // Where the address ends and the port begins is anybody's guess.
-                (true, false) => Err(found.refuse("an IPv6 address in brackets, such as tcp://[::1]:2375")),
-            }
-        }
-        _ => Err(refusal()),
-    }
 }
 
 fn probe(place: &Place) -> io::Result<()> {
@@ -204,7 +176,12 @@ fn probe(place: &Place) -> io::Result<()> {
         }
         #[cfg(not(unix))]
         Place::Socket(_) => Err(io::Error::other("Unix sockets are not to be had on this platform")),
-        Place::Tcp(address) => {
+        Place::Pipe(path) if cfg!(windows) => {
+            std::fs::OpenOptions::new().read(true).write(true).open(path).map(drop)
+        }
+        Place::Pipe(_) => Err(io::Error::other("named pipes are for Windows")),
+        Place::Ssh(destination) => ssh::probe(destination, LOGGED_IN_WITHIN),
+        Place::Tcp(address) | Place::Tls(Secured { address, .. }) => {
             let mut last = io::Error::other("the name has no address");
             for address in resolve(address)? {
                 match TcpStream::connect_timeout(&address, CONNECT_TIMEOUT) {
@@ -243,20 +220,16 @@ fn problem(error: &io::Error) -> String {
 
 /// What there is to know of an engine at this place.
 pub(crate) fn endpoint(config: &Config, place: Place) -> Endpoint {
-    let host = match (&config.host, &place) {
-        (Some(found), _) => found.value.clone(),
-        (None, Place::Socket(_)) => "127.0.0.1".to_owned(),
-        (None, Place::Tcp(address)) => {
-            let host = address.rsplit_once(':').map_or(address.as_str(), |(host, _)| host);
-            host.trim_matches(['[', ']']).to_owned()
-        }
-    };
+    let host = config.host.as_ref().map_or_else(|| place.host(), |found| found.value.clone());
     let local = matches!(host.as_str(), "127.0.0.1" | "localhost" | "::1");
     let socket = match (&config.socket, &place) {
         (Some(found), _) => found.value.clone(),
         // Desktop's socket leads into a virtual machine, where the engine has the usual one.
         (None, Place::Socket(path)) if !path.to_string_lossy().contains("/.") => {
             path.to_string_lossy().into_owned()
+        }
+        (None, Place::Ssh(destination)) => {
+            destination.socket.clone().unwrap_or_else(|| DEFAULT_SOCKET.to_owned())
         }
         (None, _) => DEFAULT_SOCKET.to_owned(),
     };
@@ -268,44 +241,12 @@ pub(crate) fn endpoint(config: &Config, place: Place) -> Endpoint {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Found;
 
     fn config(docker_host: &str) -> Config {
         let found =
             Found { name: "DOCKER_HOST".into(), origin: "the environment".into(), value: docker_host.into() };
         Config { docker_host: Some(found), host: None, socket: None, ..Config::load().unwrap() }
-    }
-
-    #[test]
-    fn a_malformed_address_is_refused_with_an_example() {
-        for bad in [
-            "localhost",
-            "unix://relative.sock",
-            "tcp://:1",
-            "tcp://h:port",
-            "tcp://h:0",
-            "tcp://h:2375/v1.41",
-            "tcp://two words:2375",
-            "tcp://user@h:2375",
-            "tcp://::1:2375",
-            "tcp://[h]:2375",
-            "ssh://h",
-        ] {
-            let text = discover(&config(bad)).unwrap_err().to_string();
-            assert!(text.contains(&format!("DOCKER_HOST from the environment is {bad:?}")), "{text}");
-        }
-    }
-
-    #[test]
-    fn a_port_that_is_not_named_is_the_plain_one() {
-        for (named, place) in [
-            ("tcp://build.example", "build.example:2375"),
-            ("tcp://[::1]", "[::1]:2375"),
-            ("http://10.0.0.1/", "10.0.0.1:2375"),
-            ("tcp://[::1]:1", "[::1]:1"),
-        ] {
-            let found = config(named).docker_host.unwrap();
-            assert_eq!(parse(&found).unwrap(), Place::Tcp(place.into()), "{named}");
-        }
     }
 
     #[test]
@@ -330,7 +271,7 @@ mod tests {
     #[test]
     fn a_remote_engine_has_its_own_host_and_socket() {
         let config = config("tcp://build.example:2375");
-        let place = parse(config.docker_host.as_ref().unwrap()).unwrap();
+        let place = place::named(&config).unwrap().unwrap();
         let endpoint = endpoint(&config, place);
         assert_eq!((endpoint.host.as_str(), endpoint.local), ("build.example", false));
         assert_eq!(endpoint.socket, DEFAULT_SOCKET);

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 
 use super::answer::{Answer, Failure, Incoming};
 use super::connector::{Stream, authority, connect};
-use super::discover::Place;
+use super::place::Place;
 
 /// Removing a container waits for its processes.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
@@ -60,7 +60,10 @@ pub(super) async fn open(
     let sent = engine.write_all(&written(authority(place), method, path, body)).await;
     match (sent, Incoming::read(engine).await) {
         // Who refuses early does not take the rest of a body, and has said why.
-        (Err(unsent), Err(_)) => Err(unsent),
+        (Err(unsent), Err(unread)) => {
+            // Of a stream that has ended already; why it has is known where it is read.
+            Err(if unsent.kind() == io::ErrorKind::BrokenPipe { unread } else { unsent })
+        }
         (_, answer) => answer,
     }
 }

@@ -14,11 +14,11 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::answer::Answer;
-use super::discover::Place;
 use super::http::bounded;
 use super::kind::Kind;
 use super::moment::moment;
 use super::percent;
+use super::place::Place;
 use super::provider::State;
 use super::sought::Sought;
 use super::verdict::invalid;

@@ -7,8 +7,8 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::answer::Answer;
-use super::discover::Place;
 use super::http::{ask, bounded};
+use super::place::Place;
 use super::provider::{Container, Ports, Published, RYUK_PORT_NAME, State};
 use super::verdict::{not_described, not_json};
 

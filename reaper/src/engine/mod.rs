@@ -19,11 +19,14 @@ mod log;
 mod look_up;
 mod moment;
 mod percent;
+mod place;
 mod podman;
 mod progress;
 mod provider;
 mod same;
+mod secured;
 mod sought;
+mod ssh;
 mod taken;
 mod verdict;
 mod worker;
@@ -34,7 +37,7 @@ pub(crate) use self::api_engine::ApiEngine;
 pub(crate) use self::attend::Said;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use self::connector::{Stream, authority, connect};
-pub(crate) use self::discover::{Endpoint, Place, discover, likely};
+pub(crate) use self::discover::{Endpoint, discover, likely};
 #[cfg(feature = "cli")]
 pub(crate) use self::discover::{Probed, endpoint, probes};
 #[cfg(feature = "cli")]
@@ -48,6 +51,7 @@ pub(crate) use self::kind::TASK_OF;
 pub(crate) use self::look_up::{has_network, published};
 pub(crate) use self::moment::moment;
 pub(crate) use self::percent::encode as percent_encode;
+pub(crate) use self::place::Place;
 pub(crate) use self::provider::{
     Concessions, Container, ContainerSpec, Engine, Ports, Published, Refusal, State,
 };

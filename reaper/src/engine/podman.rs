@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::discover::{Place, is_there};
+use super::discover::is_there;
 use super::http::ask;
+use super::place::Place;
 use super::provider::ContainerSpec;
 use super::verdict::invalid;
 use crate::error::Cause;

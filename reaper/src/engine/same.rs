@@ -5,7 +5,8 @@
 
 use std::path::PathBuf;
 
-use super::discover::{DEFAULT_SOCKET, Place, likely, named};
+use super::discover::{DEFAULT_SOCKET, likely};
+use super::place::{Place, named};
 use crate::error::Result;
 use crate::settings::Config;
 
@@ -40,12 +41,17 @@ fn place(place: &Place) -> Place {
     match place {
         // `/var/run` is a link to `/run` on most systems.
         Place::Socket(path) => Place::Socket(path.canonicalize().unwrap_or_else(|_| PathBuf::from(path))),
-        Place::Tcp(address) => {
-            let address = address.to_ascii_lowercase();
-            let port = address.strip_prefix("localhost:").or_else(|| address.strip_prefix("[::1]:"));
-            Place::Tcp(port.map_or_else(|| address.clone(), |port| format!("127.0.0.1:{port}")))
-        }
+        Place::Tcp(address) => Place::Tcp(spelt(address)),
+        Place::Tls(secured) => Place::Tls(secured.at(spelt(&secured.address))),
+        Place::Pipe(_) | Place::Ssh(_) => place.clone(),
     }
+}
+
+/// `host:port` in one of its spellings.
+fn spelt(address: &str) -> String {
+    let address = address.to_ascii_lowercase();
+    let port = address.strip_prefix("localhost:").or_else(|| address.strip_prefix("[::1]:"));
+    port.map_or_else(|| address.clone(), |port| format!("127.0.0.1:{port}"))
 }
 
 #[cfg(test)]

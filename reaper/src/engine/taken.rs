@@ -9,9 +9,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::Deserialize;
 use serde_json::json;
 
-use super::discover::Place;
 use super::http::bounded;
 use super::percent;
+use super::place::Place;
 
 /// By how much an engine's clock may be behind ours.
 const CLOCKS: Duration = Duration::from_secs(300);

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::certificates::Certificates;
 use super::choices::{KEEPS, Keep, SCOPES, SWEEPS, Scope, Sweep};
 use super::contexts;
 use super::duration;
@@ -48,6 +49,8 @@ pub(crate) struct Config {
     pub(crate) session_id: Option<Found>,
     /// [`FAMILY_HOST`], `DOCKER_HOST`, `docker.host`, a context of the docker command.
     pub(crate) docker_host: Option<Found>,
+    /// Whether and how that is spoken to over TLS.
+    pub(crate) certificates: Certificates,
     /// `TESTCONTAINERS_HOST_OVERRIDE`: where published ports are reached.
     pub(crate) host: Option<Found>,
     /// `TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE`: the engine's socket as the engine's host sees it.
@@ -122,11 +125,14 @@ impl Config {
             None => Properties::default(),
         };
         let config = Self::from_sources(&Sources { environment: &environment, properties })?;
-        let docker_host = match config.docker_host {
-            None => contexts::engine(&environment, home.as_deref())?,
-            named => named,
+        let (docker_host, certificates) = match config.docker_host {
+            None => contexts::engine(&environment, home.as_deref())?
+                .map_or((None, config.certificates), |(found, certificates)| (Some(found), certificates)),
+            // Where the family's tools for the desktop listen there is none.
+            Some(found) if found.name == FAMILY_HOST => (Some(found), Certificates::NONE),
+            named => (named, config.certificates),
         };
-        Ok(Self { docker_host, home, runtime_directory: folder("XDG_RUNTIME_DIR"), ..config })
+        Ok(Self { docker_host, certificates, home, runtime_directory: folder("XDG_RUNTIME_DIR"), ..config })
     }
 
     fn from_sources(sources: &Sources<'_>) -> Result<Self> {
@@ -142,6 +148,7 @@ impl Config {
             docker_host: sources
                 .find(&[], &[FAMILY_HOST])
                 .or_else(|| sources.find(&["DOCKER_HOST"], &["docker.host"])),
+            certificates: Certificates::find(sources)?,
             host: sources
                 .find(&["TESTCONTAINERS_HOST_OVERRIDE"], &["host.override"])
                 .map(as_host)
@@ -209,6 +216,7 @@ impl Config {
         let terms = |config: &Self| Self {
             session_id: None,
             docker_host: None,
+            certificates: Certificates::NONE,
             run: None,
             // Each guard has its own.
             scope: Scope::Session,

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use hmac_sha256::Hash;
 use serde::Deserialize;
 
+use super::certificates::Certificates;
 use super::sources::Found;
 use crate::error::{Error, Result};
 
@@ -45,13 +46,15 @@ struct Endpoints {
 struct DockerEndpoint {
     #[serde(default)]
     host: String,
+    #[serde(default, rename = "SkipTLSVerify")]
+    skip_tls_verify: bool,
 }
 
-/// The engine of the context that is chosen, if one is.
+/// The engine of the context that is chosen, if one is, and its files for TLS.
 pub(super) fn engine(
     environment: &dyn Fn(&str) -> Option<String>,
     home: Option<&Path>,
-) -> Result<Option<Found>> {
+) -> Result<Option<(Found, Certificates)>> {
     let variable =
         |name| environment(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty());
     let folder = variable(FOLDER).map(PathBuf::from).or_else(|| home.map(|home| home.join(".docker")));
@@ -78,7 +81,7 @@ pub(super) fn engine(
         Err(error) => return Err(unreadable(&chosen, &meta, &error)),
     };
     let meta: Meta = serde_json::from_slice(&text).map_err(|error| unreadable(&chosen, &meta, &error))?;
-    let host = meta.endpoints.docker.host;
+    let DockerEndpoint { host, skip_tls_verify } = meta.endpoints.docker;
     let found = Found::named(
         &format!("context {}", chosen.value),
         &format!("{} ({})", chosen.name, chosen.origin),
@@ -89,14 +92,15 @@ pub(super) fn engine(
             found.refuse("the address of an engine: make it with `docker context update --docker host=…`")
         );
     }
-    let secrets = folder.join("contexts/tls").join(id).join("docker");
-    if secrets.join("ca.pem").exists() || secrets.join("cert.pem").exists() {
-        return Err(found.refuse(
-            "an engine that is reached without TLS, which is not spoken yet: forward its socket with \
-             `ssh -L`, and name that with DOCKER_HOST",
-        ));
-    }
-    Ok(Some(found))
+    let files = folder.join("contexts/tls").join(id).join("docker");
+    let has_files = ["ca.pem", "cert.pem", "key.pem"].iter().any(|name| files.join(name).exists());
+    let files = Found::named(&found.name, &found.origin, files.to_string_lossy().into_owned());
+    let certificates = Certificates {
+        demanded: has_files || skip_tls_verify,
+        folder: Some(files),
+        verified: !skip_tls_verify,
+    };
+    Ok(Some((found, certificates)))
 }
 
 /// The context that the command's file says is in use.
@@ -155,6 +159,10 @@ mod tests {
         }
 
         fn engine(&self, variables: &[(&str, &str)]) -> Result<Option<Found>> {
+            Ok(self.engine_with_files(variables)?.map(|(found, _)| found))
+        }
+
+        fn engine_with_files(&self, variables: &[(&str, &str)]) -> Result<Option<(Found, Certificates)>> {
             let environment = |name: &str| {
                 variables.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned())
             };
@@ -196,7 +204,7 @@ mod tests {
         {
             assert_eq!(Home::new(config).engine(&[]).unwrap(), None, "{config:?}");
         }
-        assert_eq!(engine(&|_| None, None).unwrap(), None);
+        assert!(engine(&|_| None, None).unwrap().is_none());
     }
 
     #[test]
@@ -216,10 +224,21 @@ mod tests {
             let said = home.refusal(&[]);
             assert!(said.contains(part) && said.contains("colima"), "{said}");
         }
+    }
+
+    #[test]
+    fn a_context_has_files_of_its_own_and_no_others() {
+        let home = Home::new(Some(r#"{"currentContext":"colima"}"#));
         home.context(COLIMA, META);
-        let secrets = home.folder().join("contexts/tls").join(COLIMA).join("docker");
-        std::fs::create_dir_all(&secrets).unwrap();
-        std::fs::write(secrets.join("ca.pem"), "").unwrap();
-        assert!(home.refusal(&[]).contains("without TLS"));
+        let certificates = |home: &Home| home.engine_with_files(&[]).unwrap().unwrap().1;
+        assert!(!certificates(&home).demanded);
+        let files = home.folder().join("contexts/tls").join(COLIMA).join("docker");
+        std::fs::create_dir_all(&files).unwrap();
+        std::fs::write(files.join("ca.pem"), "").unwrap();
+        let found = certificates(&home);
+        assert!(found.demanded && found.verified);
+        assert_eq!(found.folder.unwrap().value, files.display().to_string());
+        home.context(COLIMA, &META.replace("\"SkipTLSVerify\":false", "\"SkipTLSVerify\":true"));
+        assert!(!certificates(&home).verified);
     }
 }

@@ -1,5 +1,6 @@
 //! Every setting, its sources and its default. Knows the errors alone.
 
+mod certificates;
 mod choices;
 mod config;
 mod contexts;
