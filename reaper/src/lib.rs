@@ -252,6 +252,7 @@ mod tools;
 #[cfg(feature = "bollard")]
 pub use ::bollard;
 
+pub use crate::engine::Endpoint;
 pub use crate::error::{Attempt, Error, Result};
 pub use crate::guard::{Builder, Reaper};
 pub use crate::removal::Reaped;
@@ -266,7 +267,7 @@ pub use crate::shared::testcontainers;
 pub use crate::shared::{Network, SharedContainer};
 #[cfg(feature = "rstest")]
 pub use crate::test::fixtures;
-pub use crate::test::{current, hold, labels};
+pub use crate::test::{current, endpoint, hold, labels};
 #[cfg(all(unix, feature = "cli"))]
 pub use crate::tools::setup;
 #[cfg(feature = "cli")]

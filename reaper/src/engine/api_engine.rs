@@ -14,7 +14,7 @@ use super::answer::Failure;
 use super::attend::{Said, attend};
 use super::create;
 use super::dial::dial;
-use super::discover::Endpoint;
+use super::endpoint::Endpoint;
 use super::http::{Body, demand, open};
 use super::log;
 use super::look_up::look_up;

@@ -14,6 +14,7 @@ use std::time::Duration;
 #[cfg(unix)]
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::endpoint::{DEFAULT_SOCKET, Endpoint};
 use super::place::{self, Place};
 use super::secured::Secured;
 use super::ssh;
@@ -26,37 +27,12 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// For a host that has to start a program, too.
 const LOGGED_IN_WITHIN: Duration = Duration::from_secs(15);
 
-pub(super) const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
-
-/// An engine's address, and how the containers on it are reached.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Endpoint {
-    pub(crate) place: Place,
-    /// Who named that: a setting and its source, or nobody.
-    pub(crate) origin: String,
-    /// The host on which the engine publishes ports.
-    pub(crate) host: String,
-    /// Whether that host is this one, so that ports need not be published to the world.
-    pub(crate) local: bool,
-    /// The engine's socket as its own host sees it.
-    pub(crate) socket: String,
-    /// Whether it has accepted a connection.
-    pub(crate) probed: bool,
-}
-
-impl Endpoint {
-    /// The address of the engine's host on which ports are published; empty for all of its addresses.
-    pub(crate) fn publish_on(&self) -> &'static str {
-        if self.local { "127.0.0.1" } else { "" }
-    }
-}
-
 /// The first candidate, if it is a socket that is there, or a host to log in to, which is done twice for nothing otherwise: not
 /// probed yet.
 pub(crate) fn likely(config: &Config) -> Result<Option<Endpoint>> {
     let first = candidates(config)?.into_iter().next().map(|(place, _)| place);
     let likely = first.filter(|place| is_there(place) || matches!(place, Place::Ssh(_)));
-    Ok(likely.map(|place| Endpoint { probed: false, ..endpoint(config, place) }))
+    Ok(likely.map(|place| Endpoint { probed: false, ..Endpoint::at(config, place) }))
 }
 
 pub(super) fn is_there(place: &Place) -> bool {
@@ -75,7 +51,7 @@ pub(crate) fn discover(config: &Config) -> Result<Endpoint> {
     let mut attempts = Vec::new();
     for Probed { place, origin, outcome } in probes(config)? {
         match outcome {
-            Ok(()) => return Ok(endpoint(config, place)),
+            Ok(()) => return Ok(Endpoint::at(config, place)),
             Err(error) => {
                 attempts.push(Attempt { endpoint: place.to_string(), origin, problem: problem(&error) });
             }
@@ -218,26 +194,6 @@ fn problem(error: &io::Error) -> String {
     }
 }
 
-/// What there is to know of an engine at this place.
-pub(crate) fn endpoint(config: &Config, place: Place) -> Endpoint {
-    let host = config.host.as_ref().map_or_else(|| place.host(), |found| found.value.clone());
-    let local = matches!(host.as_str(), "127.0.0.1" | "localhost" | "::1");
-    let socket = match (&config.socket, &place) {
-        (Some(found), _) => found.value.clone(),
-        // Desktop's socket leads into a virtual machine, where the engine has the usual one.
-        (None, Place::Socket(path)) if !path.to_string_lossy().contains("/.") => {
-            path.to_string_lossy().into_owned()
-        }
-        (None, Place::Ssh(destination)) => {
-            destination.socket.clone().unwrap_or_else(|| DEFAULT_SOCKET.to_owned())
-        }
-        (None, _) => DEFAULT_SOCKET.to_owned(),
-    };
-    let named = config.docker_host.as_ref().map(|found| format!("{} from {}", found.name, found.origin));
-    let origin = named.unwrap_or_else(|| "found at a usual place".to_owned());
-    Endpoint { place, origin, host, local, socket, probed: true }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -272,7 +228,7 @@ mod tests {
     fn a_remote_engine_has_its_own_host_and_socket() {
         let config = config("tcp://build.example:2375");
         let place = place::named(&config).unwrap().unwrap();
-        let endpoint = endpoint(&config, place);
+        let endpoint = Endpoint::at(&config, place);
         assert_eq!((endpoint.host.as_str(), endpoint.local), ("build.example", false));
         assert_eq!(endpoint.socket, DEFAULT_SOCKET);
     }

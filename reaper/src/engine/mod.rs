@@ -11,6 +11,7 @@ mod dial;
 mod discover;
 #[cfg(test)]
 pub(crate) mod doubles;
+mod endpoint;
 mod http;
 mod inventory;
 #[path = "../../ryuk/kind.rs"]
@@ -37,9 +38,10 @@ pub(crate) use self::api_engine::ApiEngine;
 pub(crate) use self::attend::Said;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use self::connector::{Stream, authority, connect};
-pub(crate) use self::discover::{Endpoint, discover, likely};
+pub(crate) use self::discover::{discover, likely};
 #[cfg(feature = "cli")]
-pub(crate) use self::discover::{Probed, endpoint, probes};
+pub(crate) use self::discover::{Probed, probes};
+pub use self::endpoint::Endpoint;
 #[cfg(feature = "cli")]
 pub(crate) use self::inventory::Unlisted;
 pub(crate) use self::inventory::{Inventory, Removal, Resource};

@@ -5,7 +5,8 @@
 
 use std::path::PathBuf;
 
-use super::discover::{DEFAULT_SOCKET, likely};
+use super::discover::likely;
+use super::endpoint::DEFAULT_SOCKET;
 use super::place::{Place, named};
 use crate::error::Result;
 use crate::settings::Config;

@@ -272,6 +272,11 @@ impl Reaper {
         self.connection.as_deref().map_or_else(|| discover(&self.config), |found| Ok(found.engine.clone()))
     }
 
+    /// The engine on which the session's reaper runs; none where the reaper is switched off.
+    pub(crate) fn own_engine(&self) -> Option<&Endpoint> {
+        self.connection.as_deref().map(|connection| &connection.engine)
+    }
+
     pub(super) fn with(session: SessionId, config: Arc<Config>, connection: Option<Arc<Connection>>) -> Self {
         Self { session, labels: Arc::default(), config, scope: None, connection }
     }

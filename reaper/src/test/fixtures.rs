@@ -60,6 +60,8 @@
 #[cfg(feature = "bollard")]
 pub use ::bollard;
 
+#[cfg(feature = "bollard")]
+use crate::engine::Place;
 use crate::guard::Reaper;
 
 /// The fixture `reaper` is the crate itself, with a hidden function `default` at its root.
@@ -149,30 +151,28 @@ const REQUEST_TIMEOUT_SECONDS: u64 = 60;
 #[track_caller]
 pub fn docker() -> ::bollard::Docker {
     let reaper = crate::test::current();
-    let Some(endpoint) = reaper.endpoint() else {
+    let Some(engine) = reaper.own_engine() else {
         panic!("the reaper is switched off, so no engine was chosen: connect a client by hand")
     };
-    match client_at(endpoint) {
+    match client_at(&engine.place) {
         Ok(docker) => docker,
-        Err(error) => panic!("failed to prepare a client for the engine at {endpoint}: {error}"),
+        Err(error) => panic!("failed to prepare a client for the engine at {engine}: {error}"),
     }
 }
 
-/// A client for an endpoint as [`Reaper::endpoint`] has it. It asks unversioned paths, so nothing is negotiated.
+/// A client for an engine. It asks unversioned paths, so nothing is negotiated.
 #[cfg(feature = "bollard")]
-fn client_at(endpoint: &str) -> Result<::bollard::Docker, ::bollard::errors::Error> {
-    use ::bollard::{API_DEFAULT_VERSION, Docker};
-    match endpoint.split_once("://") {
+fn client_at(place: &Place) -> Result<::bollard::Docker, Box<dyn std::error::Error>> {
+    use ::bollard::{API_DEFAULT_VERSION as VERSION, Docker};
+    match place {
         #[cfg(unix)]
-        Some(("unix", path)) => Docker::connect_with_unix(path, REQUEST_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
-        #[cfg(not(unix))]
-        Some(("unix", path)) => {
-            Docker::connect_with_named_pipe(path, REQUEST_TIMEOUT_SECONDS, API_DEFAULT_VERSION)
+        Place::Socket(path) => {
+            Ok(Docker::connect_with_unix(&path.to_string_lossy(), REQUEST_TIMEOUT_SECONDS, VERSION)?)
         }
-        Some((_, address)) => {
-            Docker::connect_with_http(address, REQUEST_TIMEOUT_SECONDS, API_DEFAULT_VERSION)
-        }
-        None => Docker::connect_with_http(endpoint, REQUEST_TIMEOUT_SECONDS, API_DEFAULT_VERSION),
+        #[cfg(windows)]
+        Place::Pipe(path) => Ok(Docker::connect_with_named_pipe(path, REQUEST_TIMEOUT_SECONDS, VERSION)?),
+        Place::Tcp(address) => Ok(Docker::connect_with_http(address, REQUEST_TIMEOUT_SECONDS, VERSION)?),
+        _ => Err("bollard has features of its own for TLS and ssh: connect by hand, with what `reaper::endpoint` says".into()),
     }
 }
 

@@ -3,11 +3,13 @@
 
 #[cfg(feature = "rstest")]
 pub mod fixtures;
+mod endpoint;
 mod guarded;
 mod held;
 mod outcome;
 pub mod shared;
 
+pub use self::endpoint::endpoint;
 #[cfg(feature = "rstest")]
 pub(crate) use self::guarded::acquire_in;
 pub use self::guarded::*;

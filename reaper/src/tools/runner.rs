@@ -193,8 +193,8 @@ impl Runner {
             command.env(REPORT, report);
         }
         // The same engine, for clients that would find another by themselves.
-        if let Some(endpoint) = self.reaper.endpoint() {
-            command.env("DOCKER_HOST", endpoint);
+        if let Some(engine) = self.reaper.own_engine() {
+            engine.set_for(command);
         }
         for (name, value) in self.adoption.get().map(Adoption::variables).unwrap_or_default() {
             match value {

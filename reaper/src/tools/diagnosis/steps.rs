@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::finding::{Examination, Told};
 use crate::acquire::Image;
-use crate::engine::{Endpoint, Place, Probed, about, endpoint, has_image, probes};
+use crate::engine::{Endpoint, Place, Probed, about, has_image, probes};
 use crate::error::Error;
 use crate::settings::Config;
 
@@ -84,7 +84,7 @@ impl<T: FnMut(Told)> Examination<T> {
             let text = "no container engine could be reached".to_owned();
             self.bad("engine", text, &unreachable(config, &problems));
         }
-        found.map(|place| endpoint(config, place))
+        found.map(|place| Endpoint::at(config, place))
     }
 
     /// Who it is, and which image its reapers are of.
