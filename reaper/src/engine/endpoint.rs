@@ -1,0 +1,125 @@
+//! An engine that was found: its address, and how the containers on it are reached.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::path::Path;
+
+use super::place::Place;
+use crate::settings::Config;
+
+pub(super) const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
+
+/// The engine on which a session's reaper runs, for handing on to clients that find engines by less.
+///
+/// As text it is what `DOCKER_HOST` takes, like `unix:///var/run/docker.sock`. The docker command, testcontainers and
+/// bollard find it by [`Endpoint::variables`].
+///
+/// ```no_run
+/// use std::process::Command;
+///
+/// fn docker() -> reaper::Result<Command> {
+///     let mut docker = Command::new("docker");
+///     reaper::endpoint()?.set_for(&mut docker);
+///     Ok(docker)
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    pub(crate) place: Place,
+    /// Who named that: a setting and its source, or nobody.
+    pub(crate) origin: String,
+    /// The host on which the engine publishes ports.
+    pub(crate) host: String,
+    /// Whether that host is this one, so that ports need not be published to the world.
+    pub(crate) local: bool,
+    /// The engine's socket as its own host sees it.
+    pub(crate) socket: String,
+    /// Whether it has accepted a connection.
+    pub(crate) probed: bool,
+}
+
+impl Endpoint {
+    /// What there is to know of an engine at this place.
+    pub(crate) fn at(config: &Config, place: Place) -> Self {
+        let host = config.host.as_ref().map_or_else(|| place.host(), |found| found.value.clone());
+        let local = matches!(host.as_str(), "127.0.0.1" | "localhost" | "::1");
+        let socket = match (&config.socket, &place) {
+            (Some(found), _) => found.value.clone(),
+            // Desktop's socket leads into a virtual machine, where the engine has the usual one.
+            (None, Place::Socket(path)) if !path.to_string_lossy().contains("/.") => {
+                path.to_string_lossy().into_owned()
+            }
+            (None, Place::Ssh(destination)) => {
+                destination.socket.clone().unwrap_or_else(|| DEFAULT_SOCKET.to_owned())
+            }
+            (None, _) => DEFAULT_SOCKET.to_owned(),
+        };
+        let named = config.docker_host.as_ref().map(|found| format!("{} from {}", found.name, found.origin));
+        let origin = named.unwrap_or_else(|| "found at a usual place".to_owned());
+        Self { place, origin, host, local, socket, probed: true }
+    }
+
+    /// The address of the engine's host on which ports are published; empty for all of its addresses.
+    pub(crate) fn publish_on(&self) -> &'static str {
+        if self.local { "127.0.0.1" } else { "" }
+    }
+
+    /// What `DOCKER_HOST` takes.
+    #[must_use]
+    pub fn docker_host(&self) -> String {
+        self.place.to_string()
+    }
+
+    /// Who named it: a setting and its source, or that it was found at a usual place.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        &self.origin
+    }
+
+    /// The folder with `ca.pem`, `cert.pem` and `key.pem`, where the engine is reached over TLS.
+    #[must_use]
+    pub fn certificates(&self) -> Option<&Path> {
+        match &self.place {
+            Place::Tls(secured) => Some(Path::new(&secured.files.folder.value)),
+            _ => None,
+        }
+    }
+
+    /// The variables by which other clients find this engine, with their values; none for what must not be set.
+    ///
+    /// `DOCKER_HOST`, and `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` for one with TLS. For a plain port the former must not be
+    /// set: it would turn TLS on.
+    #[must_use]
+    pub fn variables(&self) -> Vec<(&'static str, Option<OsString>)> {
+        const VERIFY: &str = "DOCKER_TLS_VERIFY";
+        let mut variables = vec![("DOCKER_HOST", Some(self.docker_host().into()))];
+        match &self.place {
+            Place::Tls(secured) => {
+                let verified = secured.files.verified;
+                variables.push((VERIFY, verified.then(|| "1".into())));
+                // To the docker command it means TLS with whoever answers.
+                variables.push(("DOCKER_TLS", (!verified).then(|| "1".into())));
+                variables.push(("DOCKER_CERT_PATH", Some(secured.files.folder.value.clone().into())));
+            }
+            Place::Tcp(_) => variables.extend([(VERIFY, None), ("DOCKER_TLS", None)]),
+            Place::Socket(_) | Place::Pipe(_) | Place::Ssh(_) => {}
+        }
+        variables
+    }
+
+    /// Sets [`Endpoint::variables`] for a command.
+    pub fn set_for(&self, command: &mut std::process::Command) {
+        for (name, value) in self.variables() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.fmt(formatter)
+    }
+}
