@@ -300,7 +300,44 @@ pub mod guide {
     pub mod commands {}
     #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/engines.md")]
-    pub mod engines {}
+    pub mod engines {
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/colima.md")]
+        pub mod colima {}
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/docker.md")]
+        pub mod docker {}
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/docker_desktop.md")]
+        pub mod docker_desktop {}
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/docker_in_docker.md")]
+        pub mod docker_in_docker {}
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/in_a_container.md")]
+        pub mod in_a_container {}
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/orbstack.md")]
+        pub mod orbstack {}
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/podman.md")]
+        pub mod podman {}
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/rancher_desktop.md")]
+        pub mod rancher_desktop {}
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/remote.md")]
+        pub mod remote {}
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/rootless_docker.md")]
+        pub mod rootless_docker {}
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/several_hosts.md")]
+        pub mod several_hosts {}
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/swarm.md")]
+        pub mod swarm {}
+    }
     #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/first_test.md")]
     pub mod first_test {}

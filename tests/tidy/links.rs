@@ -15,7 +15,7 @@ struct Link {
 }
 
 /// All documents that people read, wherever they lie.
-fn documents(under: &Path) -> Vec<PathBuf> {
+pub(super) fn documents(under: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(under).unwrap() {
         let path = entry.unwrap().path();

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "all of it is test code")]
 
 mod links;
+mod pages;
 mod rooms;
 mod sources;
 
@@ -71,26 +72,6 @@ fn every_error_has_its_entry_among_the_troubles() {
     for variant in variants {
         assert!(page.contains(&format!("(`Error::{variant}`)")), "{variant} has no entry");
     }
-}
-
-/// A page of the guide that is not in the documentation is compiled by nobody.
-#[test]
-fn every_page_of_the_guide_is_in_the_documentation_and_in_the_readme() {
-    let library = std::fs::read_to_string(folder("reaper/src/lib.rs")).unwrap();
-    let readme = std::fs::read_to_string(folder("README.md")).unwrap();
-    let pages =
-        std::fs::read_dir(folder("reaper/docs/guide")).unwrap().map(|entry| entry.unwrap().file_name());
-    let pages: Vec<_> = pages.map(|name| name.to_string_lossy().into_owned()).collect();
-    assert!(pages.len() > 5, "only {pages:?} were seen");
-    for page in pages {
-        let included = format!(
-            "    #[doc = include_str!(\"../docs/links.md\")]\n    #[doc = include_str!(\"../docs/guide/{page}\")]\n"
-        );
-        assert!(library.contains(&included), "{page} is not in the documentation");
-        assert!(readme.contains(&format!("reaper/docs/guide/{page}")), "{page} is not in the README");
-    }
-    let lines = readme.lines().count();
-    assert!(lines <= 130, "the README is to be read in a minute, and has {lines} lines");
 }
 
 #[test]
