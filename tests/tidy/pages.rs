@@ -5,8 +5,8 @@ use std::path::Path;
 
 use syn::visit::{self, Visit};
 
-use crate::folder;
 use crate::links::documents;
+use crate::{folder, sources};
 
 /// As many columns as a box of code has in rustdoc, in a window of the usual width; what is longer is cut off.
 const COLUMNS: usize = 92;
@@ -114,8 +114,8 @@ impl<'code> Visit<'code> for Texts {
 #[test]
 fn the_page_of_settings_has_every_setting_with_default_and_example_and_nothing_else() {
     let mut texts = Texts::default();
-    for file in ["config.rs", "contexts.rs"] {
-        let code = std::fs::read_to_string(folder("reaper/src/settings").join(file)).unwrap();
+    for file in sources(&folder("reaper/src/settings")) {
+        let code = std::fs::read_to_string(&file).unwrap();
         texts.visit_file(&syn::parse_file(&code).unwrap());
     }
     let known: BTreeSet<_> =

@@ -38,9 +38,9 @@ pub(crate) use self::api_engine::ApiEngine;
 pub(crate) use self::attend::Said;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use self::connector::{Stream, authority, connect};
-pub(crate) use self::discover::{discover, likely};
 #[cfg(feature = "cli")]
 pub(crate) use self::discover::{Probed, probes};
+pub(crate) use self::discover::{discover, likely};
 pub use self::endpoint::Endpoint;
 #[cfg(feature = "cli")]
 pub(crate) use self::inventory::Unlisted;

@@ -1,9 +1,9 @@
 //! What a test's code calls: the expansions of `#[with_reaper]` and `#[shared]`, and the fixtures for rstest. Knows the
 //! guard and what is shared.
 
+mod endpoint;
 #[cfg(feature = "rstest")]
 pub mod fixtures;
-mod endpoint;
 mod guarded;
 mod held;
 mod outcome;
