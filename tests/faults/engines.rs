@@ -120,7 +120,7 @@ fn survives(name: &str, restart: impl FnOnce(&mut SecondEngine)) {
 }
 
 #[track_caller]
-fn until_another_reaper_knows(engine: &Engine, before: &Record) {
+pub(crate) fn until_another_reaper_knows(engine: &Engine, before: &Record) {
     until("another reaper knows the filter", GONE_WITHIN, || {
         let found = engine.inspect(&format!("/containers/reaper_{}/json", before.session));
         let id = found.map_or(String::new(), |found| found["Id"].as_str().unwrap().to_owned());

@@ -9,6 +9,7 @@ mod ended_processes;
 mod ends;
 mod engine_answers;
 mod engines;
+mod far;
 mod foreign;
 mod foreign_reaper;
 mod keepers;

@@ -3,9 +3,11 @@
 
 pub mod adoption;
 pub mod bystander;
+pub mod certificates;
 pub mod engine;
 pub mod holder;
 pub mod log;
+pub mod login;
 pub mod machine;
 pub mod podman;
 pub mod process;

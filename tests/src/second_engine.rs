@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use reaper_tests_engine::programs;
 
+use crate::certificates::{Authority, Validity};
 use crate::engine::Engine;
 use crate::machine::{self, Machine, cgroups};
 
@@ -18,6 +19,8 @@ pub struct SecondEngine {
     /// Of a network of two: this host, and the engine's.
     number: u32,
     options: &'static str,
+    /// With the engine's certificate and the authority of its clients'.
+    certificates: Option<tempfile::TempDir>,
 }
 
 impl SecondEngine {
@@ -51,13 +54,33 @@ impl SecondEngine {
         Self::start_with("--userns-remap nobody:nogroup")
     }
 
+    /// An engine that speaks TLS alone over the network, with an authority that its clients have to know, and that has to have
+    /// signed for them.
+    ///
+    /// # Panics
+    ///
+    /// As for [`SecondEngine::start`].
+    #[must_use]
+    pub fn start_with_tls(authority: &Authority) -> Self {
+        Self::start_by("", Some(authority))
+    }
+
     fn start_with(options: &'static str) -> Self {
+        Self::start_by(options, None)
+    }
+
+    fn start_by(options: &'static str, authority: Option<&Authority>) -> Self {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let started = STARTED.fetch_add(1, Ordering::Relaxed);
         let number = std::process::id().wrapping_mul(7).wrapping_add(started) % (1 << 14);
         let machine = Machine::start(&programs::DOCKER);
         let engine = Engine::at(machine.folder().join("docker.sock"));
-        let mut second = Self { machine, engine, number, options };
+        let mut second = Self { machine, engine, number, options, certificates: None };
+        second.certificates = authority.map(|authority| {
+            let folder = tempfile::tempdir().expect("a folder");
+            authority.write(folder.path(), &[&second.address(2)], Validity::Now);
+            folder
+        });
         if options.contains("userns-remap") {
             second.map_users();
         }
@@ -75,7 +98,7 @@ impl SecondEngine {
     /// What a test sets as `DOCKER_HOST` to use it.
     #[must_use]
     pub fn docker_host(&self) -> String {
-        format!("tcp://{}:2375", self.address(2))
+        format!("tcp://{}:{}", self.address(2), self.port())
     }
 
     /// An address on the cable between: 1 is this host, 2 the engine's, where published ports are reached.
@@ -105,14 +128,39 @@ impl SecondEngine {
         let command = format!(
             "dockerd --config-file {folder}/none.json --data-root {folder}/data --exec-root /run/docker \
              --pidfile /run/docker.pid --storage-driver vfs --cgroup-parent {} \
-             --exec-opt native.cgroupdriver=cgroupfs --tls=false --host unix:///var/run/docker.sock \
-             --host unix://{folder}/docker.sock --host tcp://{}:2375 {}",
+             --exec-opt native.cgroupdriver=cgroupfs {} --host unix:///var/run/docker.sock \
+             --host unix://{folder}/docker.sock --host tcp://{}:{} {}",
             self.cgroup(),
+            self.tls(),
             self.address(2),
+            self.port(),
             self.options,
         );
         std::fs::write(self.machine.folder().join("none.json"), "{}").expect("room for a file");
         self.machine.run_engine(&command, &self.engine);
+    }
+
+    fn tls(&self) -> String {
+        self.certificates.as_ref().map_or_else(
+            || "--tls=false".to_owned(),
+            |folder| {
+                let folder = folder.path().display();
+                format!("--tlsverify --tlscacert {folder}/ca.pem --tlscert {folder}/cert.pem --tlskey {folder}/key.pem")
+            },
+        )
+    }
+
+    fn port(&self) -> u16 {
+        if self.certificates.is_some() { 2376 } else { 2375 }
+    }
+
+    /// Runs a line of shell on its machine.
+    ///
+    /// # Panics
+    ///
+    /// When the line fails.
+    pub fn run(&mut self, line: &str) {
+        self.machine.run(line);
     }
 
     /// From now on nothing passes to or from this client of a container, by the port on the client's own

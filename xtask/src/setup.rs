@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reaper_tests_engine::Client;
-use reaper_tests_engine::programs::{MACHINE, PODMAN, Program, is_root, missing};
+use reaper_tests_engine::programs::{LOGIN, MACHINE, PODMAN, Program, is_root, missing};
 
 use crate::step::root;
 use crate::tools::{FUZZ, NEXTEST, OF_CHECK};
@@ -50,7 +50,8 @@ pub(crate) fn require_fuzzer(install: bool) -> Result<(), String> {
 /// The same for all tests, some of which make compose projects, or engines of their own. Those with an engine take root, and
 /// are left out for others.
 pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
-    let further = if is_root() { [&MACHINE[..], &PODMAN, &COMPOSE].concat() } else { COMPOSE.to_vec() };
+    let further =
+        if is_root() { [&MACHINE[..], &PODMAN, &LOGIN, &COMPOSE].concat() } else { COMPOSE.to_vec() };
     require_programs(
         &further,
         "some tests make a Podman, an engine, networks or a compose project of their own",

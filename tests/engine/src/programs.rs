@@ -24,6 +24,10 @@ pub const PODMAN: [Program; 6] = [
     ("bash", "bash"),
 ];
 
+/// For a host to log in to.
+pub const LOGIN: [Program; 3] =
+    [("sshd", "openssh-server"), ("ssh", "openssh-client"), ("ssh-keygen", "openssh-client")];
+
 /// Where Podman looks for what it alone starts, and where Debian has `iptables`, which is on root's path alone.
 const HELPERS: [&str; 4] = ["/usr/lib/podman", "/usr/libexec/podman", "/usr/sbin", "/sbin"];
 
