@@ -50,8 +50,8 @@ fn every_page_of_the_guide_is_in_the_documentation_and_in_the_readme_or_the_page
 #[test]
 fn no_line_of_code_in_the_documentation_is_longer_than_its_box() {
     let mut seen = 0;
-    let readme = [folder("README.md"), folder("CONTRIBUTING.md")];
-    for page in documents(&folder("reaper/docs")).into_iter().chain(readme) {
+    let others = ["README.md", "CONTRIBUTING.md", "docs/how-a-run-ends.md"].map(folder);
+    for page in documents(&folder("reaper/docs")).into_iter().chain(others) {
         let text = std::fs::read_to_string(&page).unwrap();
         let mut is_code = false;
         for (line, number) in text.lines().zip(1..) {
