@@ -3,6 +3,8 @@
 //! However the run ends: green, by a panic, a timeout, Ctrl-C or `kill -9`. A small container, the reaper,
 //! removes what carries the labels of the run as soon as the run's last connection to it is gone.
 //!
+//! New here? [Your first test](guide::first_test) takes a minute, and [the guide](guide) has the rest.
+//!
 //! # One line for all tests
 //!
 //! Where tests start what they need through one helper, [`labels`] in that is all. The process is guarded from the first
@@ -228,13 +230,16 @@
 //!
 //! # Features
 //!
-//! `embedded` (default) compiles the reaper's own image in; `tokio` (default) lets `#[with_reaper]` alone run an
-//! `async fn`; `rstest` adds the fixtures; `bollard` adds containers that a session shares, and re-exports bollard, 0.20 or
-//! 0.21, by whose types they are described, and beside `rstest` (`features = ["rstest", "bollard"]`) the fixture of a
-//! client; `testcontainers` the same for its images, and `with_reaper` for their labels; `ryuk-server` builds the embedded
-//! server as a program; `cli` builds the command line `reaper`, and has what it needs besides this: [sessions](https://docs.rs/test-reaper/latest/reaper/sessions) on an engine, a
-//! [diagnosis](https://docs.rs/test-reaper/latest/reaper/diagnosis) of it, and [being a
-//! runner](https://docs.rs/test-reaper/latest/reaper/runner).
+//! | feature | what it adds |
+//! |---|---|
+//! | `embedded` (default) | the reaper's own image, compiled in |
+//! | `tokio` (default) | `#[with_reaper]` alone runs an `async fn` |
+//! | `rstest` | the [fixtures](https://docs.rs/test-reaper/latest/reaper/fixtures) |
+//! | `bollard` | containers that a session shares, by the types of bollard 0.20 or 0.21, which is re-exported; with `rstest` the fixture of its client |
+//! | `testcontainers` | the same for its images of release 0.28, and `with_reaper` for their labels |
+//! | `tls` | TLS to an engine that is named by an address |
+//! | `cli` | the command line `reaper`, and what it is made of: [sessions](https://docs.rs/test-reaper/latest/reaper/sessions) on an engine, a [diagnosis](https://docs.rs/test-reaper/latest/reaper/diagnosis) of it, [being a runner](https://docs.rs/test-reaper/latest/reaper/runner) |
+//! | `ryuk-server` | the embedded server as a program |
 
 mod acquire;
 mod engine;

@@ -24,7 +24,7 @@ impl Reaper {
     ///
     /// # Errors
     ///
-    /// See [`crate::Error`]; a process that failed once gets the same error again at once.
+    /// See [`Error`](crate::Error); a process that failed once gets the same error again at once.
     pub fn acquire() -> Result<Self> {
         Self::builder().acquire()
     }

@@ -107,7 +107,7 @@ impl Reaper {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::FilterRefused`] if the reaper will not have it.
+    /// [`Error::FilterRefused`](crate::Error::FilterRefused) if the reaper will not have it.
     pub fn also(&self, filter: Filter) -> Result<()> {
         let Some(connection) = &self.connection else { return Ok(()) };
         match self.scope.as_deref().filter(|_| !is_making()) {
@@ -130,7 +130,7 @@ impl Reaper {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::LeftBehind`] with what is still there after a minute, and why.
+    /// [`Error::LeftBehind`](crate::Error::LeftBehind) with what is still there after a minute, and why.
     pub fn reap_now(&self) -> Result<Reaped> {
         self.reap(Why::Asked)
     }

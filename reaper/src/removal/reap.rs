@@ -25,7 +25,7 @@ const DEADLINE: Duration = Duration::from_secs(60);
 const FIRST_DELAY: Duration = Duration::from_millis(50);
 const LONGEST_DELAY: Duration = Duration::from_secs(1);
 
-/// What was removed from the engine, by [`crate::Reaper::reap_now`]: ids, and names of volumes.
+/// What was removed from the engine, by [`Reaper::reap_now`](crate::Reaper::reap_now): ids, and names of volumes.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Reaped {

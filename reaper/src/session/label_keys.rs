@@ -28,7 +28,7 @@ pub const PROCESS: &str = "test-reaper.process";
 pub const TEST: &str = "test-reaper.test";
 /// On what was created over a socket of `reaper run --adopt`: the session that has adopted it, whatever session it names.
 pub const ADOPTED: &str = "test-reaper.adopted";
-/// On a network of [`crate::Reaper::network`]: the name by which it was asked for.
+/// On a network of [`Reaper::network`](crate::Reaper::network): the name by which it was asked for.
 pub const NETWORK: &str = "test-reaper.network";
 /// On what a maker of a shared value creates with the labels that it gets: which making it was.
 pub const MAKING: &str = "test-reaper.making";

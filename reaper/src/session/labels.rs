@@ -11,13 +11,14 @@ use super::label_keys::{
 use super::owner::Owner;
 use crate::error::{Error, Result};
 
-/// The labels for everything a test creates, to be had from a live [`crate::Reaper`] only.
+/// The labels for everything a test creates, to be had from a live [`Reaper`](crate::Reaper) only.
 ///
 /// Iterate over `&Labels` for pairs of `&str`, or turn it into the map that bollard and testcontainers take.
 ///
 /// One of them says which process made a thing, so two processes have not the same: what is looked for by its labels
 /// (`with_reuse` of testcontainers) is not found by another process, which makes its own. What the processes of a
-/// session have in common is made by [`crate::Reaper::shared`], or by `start_shared` where it is testcontainers'.
+/// session have in common is made by [`Reaper::shared`](crate::Reaper::shared), or by `start_shared` where it is
+/// testcontainers'.
 ///
 /// ```no_run
 /// # use std::collections::HashMap;

@@ -65,7 +65,7 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// As for [`Reaper::acquire`], and [`crate::Error::Setting`] for an id that is none.
+    /// As for [`Reaper::acquire`], and [`Error::Setting`](crate::Error::Setting) for an id that is none.
     pub fn begin(session: Option<&str>) -> Result<Self> {
         Self::begin_with(session, None)
     }
@@ -75,7 +75,7 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// As for [`Runner::begin`], and [`crate::Error::Setting`] where the file cannot be written.
+    /// As for [`Runner::begin`], and [`Error::Setting`](crate::Error::Setting) where the file cannot be written.
     pub fn begin_with_report(session: Option<&str>, report: impl Into<String>) -> Result<Self> {
         Self::begin_with(session, Some(report.into()))
     }
@@ -134,8 +134,9 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Adoption`] where there is no socket to be had, such as on Windows, and [`crate::Error::Setting`] for
-    /// `tc.host` in the properties file, which other clients of the family obey before `DOCKER_HOST`.
+    /// [`Error::Adoption`](crate::Error::Adoption) where there is no socket to be had, such as on Windows, and
+    /// [`Error::Setting`](crate::Error::Setting) for `tc.host` in the properties file, which other clients of the
+    /// family obey before `DOCKER_HOST`.
     pub fn adopt(&self) -> Result<()> {
         if self.adoption.get().is_none() {
             let adoption = Adoption::begin(&self.reaper, self.keep)?;
@@ -153,7 +154,7 @@ impl Runner {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::Engine`] where the engine does not list what it has.
+    /// [`Error::Engine`](crate::Error::Engine) where the engine does not list what it has.
     pub fn unmatched(&self) -> Result<Vec<Filter>> {
         let filters = self.also.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if filters.is_empty() {

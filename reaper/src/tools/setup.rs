@@ -30,8 +30,8 @@ pub type Variable = (String, Option<String>);
 ///
 /// # Errors
 ///
-/// As for [`Reaper::acquire`] and [`crate::runner::Runner::adopt`]; [`Error::Adoption`] where there is no nextest above
-/// this process, and where the server does not start.
+/// As for [`Reaper::acquire`] and [`Runner::adopt`](crate::runner::Runner::adopt); [`Error::Adoption`] where there is
+/// no nextest above this process, and where the server does not start.
 pub fn set_up(program: &mut Command) -> Result<Vec<Variable>> {
     let runner = session::nextest().and_then(|process| Owner::mark_of(&process)).ok_or_else(|| {
         failed("there is no nextest above this process; for any other command there is `reaper run --adopt`")

@@ -104,7 +104,8 @@ pub struct Session {
 ///
 /// # Errors
 ///
-/// As for [`crate::Reaper::acquire`] where there is no engine, and [`Error::Engine`] where it does not say what it has.
+/// As for [`Reaper::acquire`](crate::Reaper::acquire) where there is no engine, and [`Error::Engine`] where it does
+/// not say what it has.
 pub async fn list() -> Result<Vec<Session>> {
     let engine = discover(&Config::load()?)?.place;
     let mut sessions: BTreeMap<String, Vec<engine::Resource>> = BTreeMap::new();

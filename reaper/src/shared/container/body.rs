@@ -155,8 +155,9 @@ impl Reaper {
     ///
     /// # Errors
     ///
-    /// [`crate::Error::ContainerNotReady`] with the container's last log lines, [`crate::Error::SharedSpec`] with what two callers
-    /// do not agree upon, [`crate::Error::Engine`] if the engine will not create it; and as for [`Reaper::shared`].
+    /// [`Error::ContainerNotReady`](crate::Error::ContainerNotReady) with the container's last log lines,
+    /// [`Error::SharedSpec`](crate::Error::SharedSpec) with what two callers do not agree upon,
+    /// [`Error::Engine`](crate::Error::Engine) if the engine will not create it; and as for [`Reaper::shared`].
     pub fn shared_container(
         &self,
         key: &str,
