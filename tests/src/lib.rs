@@ -16,6 +16,7 @@ pub mod scene;
 pub mod second_engine;
 pub mod suite;
 pub mod swarm;
+pub mod tls_port;
 pub mod world;
 
 use std::time::{Duration, Instant};

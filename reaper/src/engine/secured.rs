@@ -240,8 +240,9 @@ mod tls {
                     ANOTHER_FOLDER,
                 )
             }
-            Error::InvalidCertificate(error) if is_date(error) => {
-                hopeless(format!("the engine's certificate is not valid now: {error}"), RENEW_ENGINES)
+            Error::InvalidCertificate(error) if date(error).is_some() => {
+                let flaw = date(error).unwrap_or_default();
+                hopeless(format!("the engine's certificate {flaw}"), RENEW_ENGINES)
             }
             Error::InvalidCertificate(
                 error @ (CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }),
@@ -255,9 +256,14 @@ mod tls {
         }
     }
 
-    fn is_date(error: &CertificateError) -> bool {
+    /// What is wrong with a certificate's dates; the library tells them in seconds since 1970.
+    fn date(error: &CertificateError) -> Option<&'static str> {
         use CertificateError as E;
-        matches!(error, E::Expired | E::ExpiredContext { .. } | E::NotValidYet | E::NotValidYetContext { .. })
+        match error {
+            E::Expired | E::ExpiredContext { .. } => Some("has expired"),
+            E::NotValidYet | E::NotValidYetContext { .. } => Some("is not valid yet"),
+            _ => None,
+        }
     }
 
     fn is_about_us(alert: AlertDescription) -> bool {
@@ -272,6 +278,8 @@ mod tls {
                 | A::UnsupportedCertificate
                 | A::UnknownCA
                 | A::AccessDenied
+                // That our signature does not fit what was signed.
+                | A::DecryptError
         )
     }
 
@@ -283,10 +291,11 @@ mod tls {
                 format!("the engine asks for a client's certificate, and {folder} has no cert.pem"),
                 ANOTHER_FOLDER,
             ),
-            Some(Error::InvalidCertificate(error)) if is_date(&error) => {
-                (format!("the certificate {folder}/cert.pem is not valid now: {error}"), RENEW_OURS)
+            Some(Error::InvalidCertificate(error)) if date(&error).is_some() => {
+                let flaw = date(&error).unwrap_or_default();
+                (format!("the certificate {folder}/cert.pem {flaw}"), RENEW_OURS)
             }
-            Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)) => (
+            Some(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => (
                 format!("the engine does not take {folder}/cert.pem, which {folder}/ca.pem has not signed"),
                 ANOTHER_FOLDER,
             ),

@@ -145,8 +145,14 @@ mod unix {
         let _ = stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n");
         match stream.read(&mut [0; 64]) {
             Ok(1..) => Ok(()),
-            Ok(0) => Err(wait(ended).unwrap_or_else(|_| io::ErrorKind::UnexpectedEof.into())),
-            Err(error) => Err(error),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                Err(io::Error::new(io::ErrorKind::TimedOut, format!("no engine has answered within {within:?}")))
+            }
+            // It has ended, and says why.
+            unread => {
+                let unread = unread.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());
+                Err(wait(ended).unwrap_or(unread))
+            }
         }
     }
 
@@ -209,6 +215,7 @@ mod unix {
             said.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("Warning:"));
         let said = lines.collect::<Vec<_>>().join("; ");
         let problem = match (said.is_empty(), status) {
+            (false, _) if said.starts_with("ssh: ") => said,
             (false, _) => format!("ssh: {said}"),
             (true, Some(status)) => format!("ssh ended with status {status} and said nothing"),
             (true, None) => "ssh was ended by a signal".to_owned(),
@@ -294,7 +301,7 @@ mod unix {
             let passes =
                 failure("Warning: added\nssh: connect to host h port 22: Connection refused\n", Some(255));
             assert!(Hopeless::found_in(&passes).is_none());
-            assert_eq!(passes.to_string(), "ssh: ssh: connect to host h port 22: Connection refused");
+            assert_eq!(passes.to_string(), "ssh: connect to host h port 22: Connection refused");
             assert_eq!(failure("", Some(1)).to_string(), "ssh ended with status 1 and said nothing");
         }
     }

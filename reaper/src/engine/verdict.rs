@@ -34,8 +34,8 @@ impl From<Hopeless> for io::Error {
     }
 }
 
-const TLS: &str = "it expects TLS, which this library does not speak: name a socket, or a port without TLS, such as \
-                   DOCKER_HOST=unix:///var/run/docker.sock";
+const TLS: &str = "it expects TLS: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem; or name \
+                   a socket, or a port without TLS, such as DOCKER_HOST=unix:///var/run/docker.sock";
 const FORBIDDEN: &str = "have whoever guards the engine let this user look up, create, start and remove containers, or \
                          name another engine, such as DOCKER_HOST=unix:///var/run/docker.sock";
 const NO_ENGINE: &str = "what answers there is no container engine; name one, such as \

@@ -8,6 +8,8 @@
 
 mod adopt;
 mod adopt_load;
+#[cfg(feature = "tls")]
+mod broken;
 mod clients;
 mod contexts;
 mod doctor;
