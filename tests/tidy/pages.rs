@@ -34,7 +34,8 @@ fn every_page_of_the_guide_is_in_the_documentation_and_in_the_readme_or_the_page
         assert!(library.contains(&included), "{page} is not in the documentation");
         match page.split_once('/') {
             None => {
-                assert!(readme.contains(&format!("reaper/docs/guide/{page}")), "{page} is not in the README")
+                let is_named = readme.contains(&format!("reaper/docs/guide/{page}"));
+                assert!(is_named, "{page} is not in the README");
             }
             Some((above, _)) => {
                 let above = format!("{above}.md");
