@@ -20,6 +20,9 @@ use miniz_oxide::deflate::compress_to_vec_zlib;
 #[path = "build/compile.rs"]
 mod compile;
 #[expect(dead_code, reason = "what is said is for the server and the library")]
+#[path = "ryuk/connect_words.rs"]
+mod connect_words;
+#[expect(dead_code, reason = "what is said is for the server and the library")]
 #[path = "ryuk/hello.rs"]
 mod hello;
 #[path = "build/image.rs"]
@@ -29,6 +32,9 @@ mod image;
 const SMALLEST: u8 = 10;
 
 const ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
+
+/// What the server is called in its image.
+const PROGRAM: &str = "reaper-ryuk";
 
 /// Ryuk never removes what has this label, and a client may rely on the image's: its container would inherit its label
 /// from there.
@@ -88,15 +94,17 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 /// The expression for an embedded image.
 fn embed(out: &Path, architecture: &str) -> Result<String, Box<dyn Error>> {
-    let file = out.join(format!("reaper-ryuk-{architecture}"));
+    let file = out.join(format!("{PROGRAM}-{architecture}"));
     let executable = compile::compile(Path::new("ryuk/main.rs"), &file, architecture)?;
     let version = hello::VERSION.to_string();
-    let labels = [(PROTECTED, "true"), (hello::LABEL, version.as_str())];
+    let path = format!("/{PROGRAM}");
+    let labels =
+        [(PROTECTED, "true"), (hello::LABEL, version.as_str()), (connect_words::LABEL, path.as_str())];
     // An engine that has an image of this name is not given another.
     let digest = image::hex(&[&executable[..], format!("{labels:?}").as_bytes()].concat());
-    let reference = format!("reaper-ryuk:{}-{}", env::var("CARGO_PKG_VERSION")?, &digest[..12]);
+    let reference = format!("{PROGRAM}:{}-{}", env::var("CARGO_PKG_VERSION")?, &digest[..12]);
     let engines = image::architecture(architecture)?;
-    let archive = image::pack(&executable, "reaper-ryuk", &reference, "8080/tcp", engines, &labels)?;
+    let archive = image::pack(&executable, PROGRAM, &reference, "8080/tcp", engines, &labels)?;
     fs::write(out.join(format!("{architecture}.tar.zlib")), compress_to_vec_zlib(&archive, SMALLEST))?;
     Ok(format!(
         "Embedded {{ reference: {reference:?}, os: \"linux\", architecture: {engines:?}, \

@@ -37,6 +37,8 @@
 //! server   REMOVED {"kind":"container",…} a line for each; who only listens does not hold the session
 //! ```
 //!
+//! Where no port leads to the server there is one more, which the server never hears: see `connect_words`.
+//!
 //! A word of this protocol begins with `%` and no two hexadecimal digits. Official Ryuk takes such a line for a filter that
 //! it cannot parse, acknowledges it, and registers nothing.
 //!

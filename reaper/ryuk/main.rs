@@ -7,12 +7,17 @@
 //! What goes before the session's end is a scope's: whoever holds it lets go, or is lost, and what it names is removed while the
 //! others are served.
 //!
+//! Run with the word `connect` it is no server: it joins its standard input and output with the server that runs already
+//! (`connect`), for clients that no port leads to.
+//!
 //! `serve` is the one thread that decides, with `door`, `client`, `register`, and `scopes` and `ending` for scopes; `prune` is
 //! the one that removes, with `round`, `users`, `docker`, `listing`, `http` and `json`. They share what may not be removed
 //! (`living`), and whom to tell of what was (`report`). What is left behind at the end is exit code 1.
 
 mod brake;
 mod client;
+mod connect;
+mod connect_words;
 mod docker;
 mod door;
 mod duration;
@@ -42,6 +47,10 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 fn main() -> ExitCode {
+    let mut arguments = std::env::args().skip(1);
+    if arguments.next().as_deref() == Some(connect_words::MODE) {
+        return connect::main(arguments.next());
+    }
     match run() {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::FAILURE,

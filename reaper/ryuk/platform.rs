@@ -10,6 +10,7 @@ use std::time::Duration;
 const SIGINT: i32 = 2;
 const SIGTERM: i32 = 15;
 const POLLIN: i16 = 1;
+const POLLOUT: i16 = 4;
 const SOL_SOCKET: i32 = 1;
 const SO_SNDBUF: i32 = 7;
 const SO_KEEPALIVE: i32 = 9;
@@ -67,10 +68,26 @@ pub(crate) fn signals() -> io::Result<PipeReader> {
     Ok(reader)
 }
 
+/// What is waited for at a descriptor. Its end and its failure count in any case.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Wish {
+    pub(crate) read: bool,
+    pub(crate) write: bool,
+}
+
 /// Waits until one of these can be read, or the time is over; says of each whether it can be read.
 pub(crate) fn readable(fds: &[BorrowedFd<'_>], wait: Option<Duration>) -> io::Result<Vec<bool>> {
-    let mut polled: Vec<_> =
-        fds.iter().map(|fd| PollFd { fd: fd.as_raw_fd(), events: POLLIN, revents: 0 }).collect();
+    let wished: Vec<_> = fds.iter().map(|fd| (*fd, Wish { read: true, write: false })).collect();
+    ready(&wished, wait)
+}
+
+/// Waits until something can be done at one of these, or the time is over; says of each whether it can.
+pub(crate) fn ready(fds: &[(BorrowedFd<'_>, Wish)], wait: Option<Duration>) -> io::Result<Vec<bool>> {
+    let events = |wish: &Wish| if wish.read { POLLIN } else { 0 } | if wish.write { POLLOUT } else { 0 };
+    let mut polled: Vec<_> = fds
+        .iter()
+        .map(|(fd, wish)| PollFd { fd: fd.as_raw_fd(), events: events(wish), revents: 0 })
+        .collect();
     // Rounded up: waking a moment early would mean going around the loop for nothing.
     let timeout = wait.map_or(-1, |wait| i32::try_from(wait.as_millis() + 1).unwrap_or(i32::MAX));
     // SAFETY: pointer and length are those of a vector that lives through the call.

@@ -7,6 +7,7 @@
 
 mod clients;
 mod comings;
+mod connect;
 mod engine;
 mod foreign;
 mod greeting;
