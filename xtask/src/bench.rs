@@ -15,6 +15,7 @@ use crate::step::cargo;
 
 const LOADS: usize = 200;
 const ATTACHES: usize = 100;
+const JOINS: usize = 40;
 const CREATIONS: usize = 15;
 const FIRST_RUNS: usize = 5;
 const DEADLINE: Duration = Duration::from_secs(60);
@@ -76,6 +77,7 @@ impl Bench {
             plain.push(self.test("plain")?);
         }
         table.ratio("attach: one inspect, one connect, one ACK", "by hand", &ours, &floor, 2.0);
+        self.attach_through_the_engine(table)?;
         let extra = milliseconds(median(&guarded)) - milliseconds(median(&plain));
         let (guarded, plain) = (milliseconds(median(&guarded)), milliseconds(median(&plain)));
         let detail = format!("{guarded:.2} ms with, {plain:.2} ms without");
@@ -94,6 +96,18 @@ impl Bench {
         let resident = resident.ok_or("the kernel does not tell the server's memory")?;
         table.limit("the server's resident memory, idle", resident / 1024.0, 2.0, "MB", "VmRSS");
         holder.end()
+    }
+
+    /// To the reaper of the same session, by exec sessions in its container.
+    fn attach_through_the_engine(&self, table: &mut Table) -> Result<(), String> {
+        let (mut ours, mut floor) = (vec![], vec![]);
+        for round in 0..JOINS {
+            progress("attach through the engine", round, JOINS);
+            ours.push(printed("attach", self.program("attach")?.env("REAPER_TRANSPORT", "exec"))?);
+            floor.push(printed("by_hand", self.program("by_hand")?.arg("exec"))?);
+        }
+        table.ratio("attach through the engine: an exec session", "by hand", &ours, &floor, 1.5);
+        Ok(())
     }
 
     fn size(&self, table: &mut Table) -> Result<(), String> {
@@ -217,7 +231,7 @@ fn docker_run(image: &str, session: &str) -> Result<Duration, String> {
     let name = format!("reaper_{session}");
     let label = format!("org.testcontainers.sessionId={session}");
     let mut command = Command::new("docker");
-    command.args(["run", "--detach", "--rm", "--read-only", "--cap-drop", "ALL", "--pids-limit", "64"]);
+    command.args(["run", "--detach", "--rm", "--read-only", "--cap-drop", "ALL", "--pids-limit", "2048"]);
     command.args(["--security-opt", "no-new-privileges", "--memory", "64m", "--publish", "127.0.0.1::8080"]);
     command.args(["--volume", "/var/run/docker.sock:/var/run/docker.sock", "--name", &name]);
     command.args(["--label", &label, "--label", "org.testcontainers=true"]);
