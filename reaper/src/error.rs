@@ -41,7 +41,7 @@ pub enum Error {
     },
 
     /// No engine answered: start one, or say where it is.
-    #[error("no container engine could be reached{}{NO_ENGINE_HELP}", tried(.attempts))]
+    #[error("no container engine could be reached{}{NO_ENGINE_HELP}", listed("tried", .attempts))]
     NoEngine {
         /// Every endpoint that was tried, in order.
         attempts: Vec<Attempt>,
@@ -86,7 +86,7 @@ pub enum Error {
     },
 
     /// The reaper ends as soon as it is started: its log says why.
-    #[error("the reaper container ends as soon as it is started, of the image {image}{}{}\n{advice}", log_lines(.log), used(.reason.as_deref()))]
+    #[error("the reaper container ends as soon as it is started, of the image {image}{}{}\n{advice}", listed("reaper says:", .log), used(.reason.as_deref()))]
     Ended {
         /// The image.
         image: String,
@@ -145,8 +145,19 @@ pub enum Error {
         name: String,
     },
 
+    /// The session's reaper cannot be reached in the way that `REAPER_TRANSPORT` asks for: do what `problem` says.
+    #[error("the reaper container {name} of the image {image} {problem}")]
+    Unreachable {
+        /// The reaper container's name.
+        name: String,
+        /// Its image.
+        image: String,
+        /// What is missing, and what leads out.
+        problem: &'static str,
+    },
+
     /// No reaper answered in time; the source is what was in the way at last.
-    #[error("no reaper of this session answered within {after:?}{}{}{DEADLINE_HELP}", log_lines(.log), used(.reason.as_deref()))]
+    #[error("no reaper of this session answered within {after:?}{}{}{DEADLINE_HELP}", listed("reaper says:", .log), used(.reason.as_deref()))]
     Deadline {
         /// How long was tried (`REAPER_ACQUIRE_TIMEOUT`).
         after: Duration,
@@ -195,7 +206,7 @@ pub enum Error {
     },
 
     /// What was to be removed now is there still: something else holds it, or the engine does not answer.
-    #[error("not everything of the session could be removed{}{LEFT_BEHIND_HELP}", lines(.left))]
+    #[error("not everything of the session could be removed{}{LEFT_BEHIND_HELP}", listed("left", .left))]
     LeftBehind {
         /// What is left, and the engine's reason.
         left: Vec<String>,
@@ -258,7 +269,7 @@ pub enum Error {
     /// A shared container was asked for as another specification than it has: use the same, or a key for each.
     #[error(
         "the shared container {key:?} was made of another specification; give each a key of its own{}",
-        differing(.differences)
+        listed("differs in", .differences)
     )]
     SharedSpec {
         /// The container's key.
@@ -297,7 +308,7 @@ pub enum Error {
     },
 
     /// A container ended, or was not ready in time: its log says why, or allow it more with `with_ready_within`.
-    #[error("the shared container {key:?} ({id}) is not ready: {problem}{}", container_says(.log))]
+    #[error("the shared container {key:?} ({id}) is not ready: {problem}{}", listed("container says:", .log))]
     ContainerNotReady {
         /// The container's key.
         key: String,
@@ -393,8 +404,9 @@ const DEADLINE_HELP: &str = "\nif the engine is only slow, allow more with REAPE
 
 const LEFT_BEHIND_HELP: &str = "\nthe reaper will try again when the session is over";
 
-fn lines(left: &[String]) -> String {
-    left.iter().map(|line| format!("\n  left {line}")).collect()
+/// Each on a line of its own, behind the same words.
+fn listed(words: &str, all: &[impl fmt::Display]) -> String {
+    all.iter().map(|one| format!("\n  {words} {one}")).collect()
 }
 
 fn needed(reason: Option<&str>) -> String {
@@ -403,22 +415,6 @@ fn needed(reason: Option<&str>) -> String {
 
 fn used(reason: Option<&str>) -> String {
     reason.map_or_else(String::new, |reason| format!("\n  the embedded reaper is not used since {reason}"))
-}
-
-fn tried(attempts: &[Attempt]) -> String {
-    attempts.iter().map(|attempt| format!("\n  tried {attempt}")).collect()
-}
-
-fn differing(differences: &[String]) -> String {
-    differences.iter().map(|difference| format!("\n  differs in {difference}")).collect()
-}
-
-fn container_says(log: &[String]) -> String {
-    log.iter().map(|line| format!("\n  container says: {line}")).collect()
-}
-
-fn log_lines(log: &[String]) -> String {
-    log.iter().map(|line| format!("\n  reaper says: {line}")).collect()
 }
 
 #[cfg(test)]

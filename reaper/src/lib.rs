@@ -264,7 +264,7 @@ pub use crate::removal::Reaped;
 #[cfg(feature = "cli")]
 pub use crate::removal::sessions;
 pub use crate::session::{Filter, Labels, LabelsIter, SessionId, label_keys};
-pub use crate::settings::Scope;
+pub use crate::settings::{Scope, Transport};
 #[cfg(feature = "bollard")]
 pub use crate::shared::ContainerSpec;
 #[cfg(feature = "testcontainers")]
@@ -342,6 +342,9 @@ pub mod guide {
         #[doc = include_str!("../docs/links.md")]
         #[doc = include_str!("../docs/guide/engines/swarm.md")]
         pub mod swarm {}
+        #[doc = include_str!("../docs/links.md")]
+        #[doc = include_str!("../docs/guide/engines/transport.md")]
+        pub mod transport {}
     }
     #[doc = include_str!("../docs/links.md")]
     #[doc = include_str!("../docs/guide/first_test.md")]

@@ -27,3 +27,4 @@ mod scopes;
 mod shared;
 mod sweep;
 mod testcontainers;
+mod transport;

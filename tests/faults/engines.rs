@@ -94,13 +94,14 @@ fn one_process_has_a_reaper_on_each_of_two_engines() {
 /// Ends the engine while a test holds a guard, and starts it again: the guard heals, and what was there
 /// before is removed in the end.
 #[track_caller]
-fn survives(name: &str, restart: impl FnOnce(&mut SecondEngine)) {
+fn survives(name: &str, transport: &str, restart: impl FnOnce(&mut SecondEngine)) {
     let mut second = SecondEngine::start();
     let engine = second.engine().clone();
     let bystander = Bystander::on(&engine);
     let run = Run::new();
     let session = format!("{name}-{}", std::process::id());
-    let mut held = Process::start(&mut test(&run, "waits", &session, &second.docker_host()));
+    let mut command = test(&run, "waits", &session, &second.docker_host());
+    let mut held = Process::start(command.env("REAPER_TRANSPORT", transport));
     let before = run.until_recorded("waits");
     assert_eq!(engine.resources(&session).len(), 5, "{:?}", engine.resources(&session));
 
@@ -132,7 +133,7 @@ pub(crate) fn until_another_reaper_knows(engine: &Engine, before: &Record) {
 
 #[test]
 fn a_guard_outlives_an_engine_that_is_restarted() {
-    survives("restarted", |engine| {
+    survives("restarted", "auto", |engine| {
         engine.stop();
         engine.start_daemon();
     });
@@ -140,10 +141,40 @@ fn a_guard_outlives_an_engine_that_is_restarted() {
 
 #[test]
 fn a_guard_outlives_an_engine_that_is_killed_and_started_again() {
-    survives("killed", |engine| {
+    survives("killed", "auto", |engine| {
         engine.kill();
         engine.start_daemon();
     });
+}
+
+#[test]
+fn a_guard_that_is_reached_through_an_engine_outlives_its_restart() {
+    survives("restarted-exec", "exec", |engine| {
+        engine.stop();
+        engine.start_daemon();
+    });
+}
+
+/// Packets that are dropped are told to nobody, so it is found out by waiting.
+#[test]
+fn a_reaper_behind_a_wall_is_reached_through_its_engine() {
+    let mut second = SecondEngine::start();
+    second.wall_off_reapers();
+    let engine = second.engine();
+    let run = Run::new();
+    let session = format!("walled-{}", std::process::id());
+    let holds = Process::start(&mut test(&run, "holds", &session, &second.docker_host()));
+    let held = run.until_recorded("holds");
+    Process::start(&mut test(&run, "attaches", &session, &second.docker_host())).succeed();
+    assert_eq!(run.until_recorded("attaches").reaper, held.reaper);
+    let reaper = engine.inspect(&format!("/containers/{}/json", held.reaper)).unwrap();
+    assert!(reaper["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"].is_string(), "{reaper}");
+    let mut command = test(&run, "attaches", &session, &second.docker_host());
+    let refused =
+        Process::start(command.env("REAPER_TRANSPORT", "tcp").env("REAPER_ACQUIRE_TIMEOUT", "5s")).fail();
+    assert!(refused.contains("the reaper did not answer on port"), "{refused}");
+    holds.kill();
+    engine.until_gone(&session, GONE_WITHIN);
 }
 
 /// Where there is no network `bridge` the reaper brings one, which has to go with the reaper that is on it.

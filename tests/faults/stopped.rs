@@ -72,6 +72,36 @@ fn a_machine_that_sleeps_and_whose_reaper_wakes_last_has_lost_nothing() {
     sleep("server-last", |processes| processes.reverse());
 }
 
+/// A debugger holds it for longer than a connection through the engine may be silent. Nothing of it is lost.
+#[test]
+fn a_client_that_is_stopped_loses_its_process_in_the_reaper_and_has_another_when_it_goes_on() {
+    let scene = Scene::new("stopped-exec");
+    let mut command = scene.test("goes_on");
+    let test =
+        Process::start(command.env("REAPER_TRANSPORT", "exec").env("RYUK_RECONNECTION_TIMEOUT", "40s"));
+    let before = scene.run.until_recorded("before");
+    let clients = || {
+        let top = engine::inspect(&format!("/containers/{}/top", before.reaper)).unwrap_or_default();
+        top["Processes"].to_string().matches("/reaper-ryuk connect").count()
+    };
+    assert_eq!(clients(), 1);
+    let process = [before.pid.clone()];
+    stop(&process);
+    until("its process in the reaper is gone", WITHIN, || {
+        if clients() == 0 { Ok(()) } else { Err(engine::log(&before.reaper)) }
+    });
+    go_on(&process);
+    until(
+        "it has another",
+        WITHIN,
+        || if clients() == 1 { Ok(()) } else { Err(engine::log(&before.reaper)) },
+    );
+    std::fs::write(scene.run.file("go-on"), "").unwrap();
+    test.succeed();
+    assert_eq!(scene.run.until_recorded("after").reaper, before.reaper);
+    scene.end();
+}
+
 #[test]
 fn clients_that_end_while_the_server_sleeps_are_missed_when_it_wakes() {
     let scene = Scene::new("ends-meanwhile");

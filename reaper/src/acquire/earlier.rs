@@ -13,6 +13,7 @@ use crate::engine::Concessions;
 use crate::error::Error;
 use crate::session::Owner;
 use crate::session::folder::Memory;
+use crate::settings::Transport;
 
 /// What took less is no wait.
 const CHEAP: Duration = Duration::from_millis(300);
@@ -21,6 +22,8 @@ const KEPT_AT_MOST: Duration = Duration::from_secs(30);
 
 const FAILURE: &str = "failure";
 const HARDENING: &str = "hardening";
+const TRANSPORT: &str = "transport";
+const EXEC: &str = "exec";
 
 #[derive(Serialize, Deserialize)]
 struct Failure {
@@ -72,9 +75,21 @@ impl Plan {
     }
 
     pub(super) fn remember(&self, concessions: Concessions) {
-        let (made, runner) = (concessions.write(), Owner::of(&self.session, &self.config).runner);
-        let kept = self.memory.keep(HARDENING, &made.unwrap_or_default(), runner.as_deref());
-        if let Err(error) = kept {
+        self.note(HARDENING, &concessions.write().unwrap_or_default());
+    }
+
+    /// Whether another process of the session has dialled the reaper's port in vain, and came through the engine.
+    pub(super) fn is_dialled_in_vain(&self) -> bool {
+        self.config.transport == Transport::Auto && self.memory.recall(TRANSPORT).as_deref() == Some(EXEC)
+    }
+
+    pub(super) fn remember_vain_dialling(&self) {
+        self.note(TRANSPORT, EXEC);
+    }
+
+    fn note(&self, what: &str, text: &str) {
+        let runner = Owner::of(&self.session, &self.config).runner;
+        if let Err(error) = self.memory.keep(what, text, runner.as_deref()) {
             tracing::debug!(%error, "what the engine does not let work is not left for the session");
         }
     }

@@ -21,6 +21,8 @@ mod own_network_tests;
 mod pace_tests;
 mod patience;
 mod proof;
+mod reach;
+mod route;
 mod search;
 #[cfg(test)]
 mod setback_tests;
@@ -41,7 +43,7 @@ pub(crate) use self::hello::{SCOPE_HAS_ENDED, SCOPES, ScopeWord};
 pub(crate) use self::image::Image;
 pub(crate) use self::search::{Acquired, acquire};
 pub(crate) use self::spec::Plan;
-pub(crate) use self::way::Way;
+pub(crate) use self::way::{Route, Way};
 pub(crate) use self::wire::{WireError, answers, encode, register, scope, scope_line};
 #[cfg(feature = "cli")]
 pub(crate) use self::wire::{count_clients, end_run};

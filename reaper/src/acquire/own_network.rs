@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::search::{Round, Search, cause, short};
-use crate::engine::Engine;
+use crate::engine::{Container, Engine};
 use crate::error::Result;
 
 impl<E: Engine> Search<'_, E> {
@@ -16,13 +16,17 @@ impl<E: Engine> Search<'_, E> {
     }
 
     /// Makes room for a reaper with a network: one that has none cannot be reached, and never will be.
-    pub(super) async fn replace_disconnected(&mut self, id: &str) -> Result<Round<E::Stream>> {
-        let is_ours = self.created.as_deref() == Some(id);
+    ///
+    /// Where none can be made, what is left is the way through the engine, which takes none.
+    pub(super) async fn replace_disconnected(&mut self, container: Container) -> Result<Round<E::Stream>> {
+        let id = &container.id.clone();
+        let is_ours = self.created.as_deref() == Some(id.as_str());
         let had_network = self.own_network.is_some();
         if is_ours || self.is_abandoned(id) {
             // First the network, so that the name is free for no longer than it takes to create again.
             if let Err(error) = self.provide_network().await {
-                return Ok(Round::Later(Arc::new(error)));
+                let later = || Ok(Round::Later(Arc::new(error)));
+                return self.join_disconnected(container).await.unwrap_or_else(later);
             }
             if let Err(error) = self.engine.remove_by_force(id).await {
                 return Ok(Round::Later(Arc::new(error)));

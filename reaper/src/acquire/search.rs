@@ -10,7 +10,7 @@
 //! ```text
 //! inspect -> absent            create, start
 //!            created           wait; start it if its creator does not
-//!            running           dial, register, ACK -> acquired
+//!            running           dial or join (see `route`), register, ACK -> acquired
 //!            ended             remove
 //!            paused, foreign   error
 //! ```
@@ -38,19 +38,14 @@ use super::hello::Hello;
 use super::image::Image;
 use super::patience::Refusals;
 use super::proof::Expected;
+use super::route::{FIRST_PATIENCE, Registration, Tried};
 use super::spec::Plan;
-use super::wire::{self, WireError};
-use crate::engine::{Concessions, Container, Engine, Published, Refusal, Said, State};
+use crate::engine::{Concessions, Container, Engine, Exec, Refusal, Said, State};
 use crate::error::{Attempt, Cause, Error, Result};
 use crate::session::{Filter, REAPER};
 
 pub(super) const FIRST_DELAY: Duration = Duration::from_millis(50);
 pub(super) const LONGEST_DELAY: Duration = Duration::from_secs(1);
-
-/// How long to wait for each ACK at first; doubled each time it was not enough. A connection made while
-/// the engine still sets the port up can hang for a second, a new one then answers at once.
-const FIRST_PATIENCE: Duration = Duration::from_millis(500);
-const LONGEST_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A container whose creator has not started it for this long has lost its creator.
 const CREATOR_GRACE: Duration = Duration::from_millis(500);
@@ -64,6 +59,8 @@ const LOG_LINES: usize = 5;
 #[derive(Debug)]
 pub(crate) struct Acquired<S> {
     pub(crate) stream: S,
+    /// Through what it leads, where that is no port.
+    pub(crate) joined: Option<Box<Exec>>,
     pub(crate) container: String,
     /// What it has to say to a greeting, and what it has said; none where it is not greeted.
     pub(crate) greeted: Option<(Expected, Hello)>,
@@ -93,16 +90,18 @@ pub(crate) async fn acquire<E: Engine>(
 pub(super) struct Search<'a, E: Engine> {
     pub(super) engine: &'a E,
     pub(super) plan: &'a Plan,
-    filters: &'a [Filter],
+    pub(super) filters: &'a [Filter],
     pub(super) name: String,
     pub(super) image: Image,
     /// Made because the engine has no usual one (Podman, Docker with `bridge` switched off).
     pub(super) own_network: Option<String>,
     pub(super) backoff: ExponentialBackoff,
-    patience: Duration,
+    pub(super) patience: Duration,
+    /// What came of the ways that were tried.
+    pub(super) tried: Tried,
     /// A connection whose answer took too long, held open until the next is made: a slow reaper may have taken
     /// its filter meanwhile, and would begin to count its time if nobody were connected.
-    unanswered: Option<Registration<'a, E::Stream>>,
+    pub(super) unanswered: Option<Registration<'a, E::Stream>>,
     /// The container seen unfinished, and since when.
     waiting_for: Option<(String, Instant)>,
     /// A creation that the engine has not answered yet. It goes on with it whether or not anybody waits, so
@@ -123,7 +122,6 @@ pub(super) struct Search<'a, E: Engine> {
     pub(super) concessions: Concessions,
 }
 
-type Registration<'a, S> = Pin<Box<dyn Future<Output = Result<(S, Option<Hello>)>> + 'a>>;
 type Creation<'a> = Pin<Box<dyn Future<Output = Result<String, Refusal>> + 'a>>;
 
 /// What a round leads to.
@@ -151,6 +149,7 @@ impl<'a, E: Engine> Search<'a, E> {
             own_network: None,
             backoff: delays.build(),
             patience: FIRST_PATIENCE,
+            tried: Tried::default(),
             unanswered: None,
             waiting_for: None,
             asked: None,
@@ -198,7 +197,7 @@ impl<'a, E: Engine> Search<'a, E> {
         }
         match container.state {
             // Docker without its `bridge` starts a container all the same.
-            State::Running if !container.connected => self.replace_disconnected(&container.id).await,
+            State::Running if self.needs_network(&container) => self.replace_disconnected(container).await,
             State::Running => self.connect(container).await,
             State::Created => self.await_start(container).await,
             State::Ended => self.remove(&container.id).await,
@@ -326,33 +325,6 @@ impl<'a, E: Engine> Search<'a, E> {
         }
     }
 
-    async fn connect(&mut self, container: Container) -> Result<Round<E::Stream>> {
-        let expected = Expected::of(&container);
-        let Some(published) = container.published.clone() else {
-            return Ok(Round::Later(cause("the reaper's port is not published yet".into())));
-        };
-        let port = published.ports.any().unwrap_or_default();
-        let patience = self.patience * u32::try_from(self.filters.len().max(1)).unwrap_or(u32::MAX);
-        let mut registration: Registration<'a, E::Stream> =
-            Box::pin(register(self.engine, self.filters, published, expected.clone()));
-        match timeout(patience, &mut registration).await {
-            Ok(Ok((stream, said))) => {
-                let created = self.created.as_deref() == Some(container.id.as_str());
-                let greeted = expected.zip(said);
-                Ok(Round::Acquired(Acquired { stream, container: container.id, greeted, created }))
-            }
-            Ok(Err(error @ Error::FilterRefused { .. })) => self.replace_useless(&container, error).await,
-            Ok(Err(error)) => Ok(Round::Later(Arc::new(error))),
-            Err(_) => {
-                self.unanswered = Some(registration);
-                self.patience = LONGEST_PATIENCE.min(self.patience * 2);
-                Ok(Round::Later(cause(format!(
-                    "the reaper did not answer on port {port} within {patience:?}"
-                ))))
-            }
-        }
-    }
-
     /// Removes what a creation left that will not be finished by us.
     async fn abandon(&mut self) {
         let cleaned = timeout(AFTERMATH, async {
@@ -391,38 +363,6 @@ impl<'a, E: Engine> Search<'a, E> {
         let reason = self.image.reason().map(str::to_owned);
         Error::Deadline { after, reason, log, source }
     }
-}
-
-/// Connects to a reaper and returns once it has acknowledged every filter; with what it said where it was greeted.
-async fn register<E: Engine>(
-    engine: &E,
-    filters: &[Filter],
-    reaper: Published,
-    expected: Option<Expected>,
-) -> Result<(E::Stream, Option<Hello>)> {
-    let port = reaper.ports.any().unwrap_or_default();
-    let failed = |source: Cause| Error::Engine { operation: format!("connect to port {port}"), source };
-    let is_provable = expected.as_ref().is_some_and(Expected::is_proof);
-    let mut stream = engine.dial(&reaper, is_provable).await.map_err(|error| failed(Arc::new(error)))?;
-    let said = match &expected {
-        None => None,
-        Some(expected) => match wire::greet(&mut stream, expected).await {
-            Ok(said) => Some(said),
-            Err(error @ WireError::Foreign { .. }) => {
-                return Err(failed(cause(format!(
-                    "{error}; say where this engine's ports are reached with TESTCONTAINERS_HOST_OVERRIDE"
-                ))));
-            }
-            Err(error) => return Err(failed(Arc::new(error))),
-        },
-    };
-    for filter in filters {
-        wire::register(&mut stream, filter).await.map_err(|error| match error {
-            WireError::Refused { answer } => Error::FilterRefused { filter: filter.to_string(), answer },
-            other => failed(Arc::new(other)),
-        })?;
-    }
-    Ok((stream, said))
 }
 
 /// What was in the way, where no error says it.

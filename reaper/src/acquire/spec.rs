@@ -11,7 +11,7 @@ use crate::engine::{Concessions, ContainerSpec, Endpoint};
 use crate::platform::{Process, random};
 use crate::session::folder::Memory;
 use crate::session::{self, Filter, Labels, Owner, REAPER, SessionId};
-use crate::settings::{Config, Keep};
+use crate::settings::{Config, Keep, Transport};
 
 const CONNECTION_TIMEOUT: &str = "RYUK_CONNECTION_TIMEOUT";
 #[cfg(any(unix, test, feature = "cli"))]
@@ -27,6 +27,9 @@ const WAIT_AFTER_RUN: &str = "1s";
 
 /// The network that every Docker Engine has.
 const USUAL_NETWORK: &str = "bridge";
+
+/// What every engine takes for none at all.
+const NO_NETWORK: &str = "none";
 
 /// All that decides what the session's reaper container looks like.
 #[derive(Debug, Clone)]
@@ -63,6 +66,13 @@ impl Plan {
 
     /// The reaper container, on the engine's usual network or on one of the session's own.
     pub(crate) fn container(&self, image: &Image, own_network: Option<&str>) -> ContainerSpec {
+        let is_joined = self.config.transport == Transport::Exec;
+        let asked_for = self.config.network.as_ref();
+        let (network, further) = match (own_network, asked_for) {
+            // Nobody has to reach it over a network.
+            (None, asked_for) if is_joined => (asked_for.map_or(NO_NETWORK, String::as_str), None),
+            (own, asked_for) => (own.unwrap_or(USUAL_NETWORK), asked_for),
+        };
         ContainerSpec {
             name: self.name(),
             image: image.reference().to_owned(),
@@ -70,9 +80,9 @@ impl Plan {
             environment: self.environment(),
             socket: self.endpoint.socket.clone(),
             socket_is_given: self.config.socket.is_some(),
-            network: own_network.unwrap_or(USUAL_NETWORK).to_owned(),
-            further_networks: self.config.network.iter().cloned().collect(),
-            publish_on: self.endpoint.publish_on().to_owned(),
+            network: network.to_owned(),
+            further_networks: further.into_iter().cloned().collect(),
+            publish_on: (!is_joined).then(|| self.endpoint.publish_on().to_owned()),
             privileged: self.config.privileged,
             hardened: self.hardens(image),
             concessions: Concessions::default(),

@@ -347,7 +347,7 @@ fn the_container_keeps_its_promises() {
         config.ryuk.insert("RYUK_VERBOSE", "true".into());
     });
     let spec = plan.container(&Image::choose(&plan.config), None);
-    assert_eq!((spec.name.as_str(), spec.publish_on.as_str()), ("reaper_s", "127.0.0.1"));
+    assert_eq!((spec.name.as_str(), spec.publish_on.as_deref()), ("reaper_s", Some("127.0.0.1")));
     assert!(spec.hardened && !spec.privileged);
     let [patience, setting, secret] = &spec.environment[..] else { panic!("{:?}", spec.environment) };
     assert_eq!((patience.as_str(), setting.as_str()), ("RYUK_CONNECTION_TIMEOUT=12s", "RYUK_VERBOSE=true"));
@@ -358,7 +358,7 @@ fn the_container_keeps_its_promises() {
     assert_eq!(spec.labels["org.testcontainers.sessionId"], "s");
     assert_eq!(spec.labels["org.testcontainers.ryuk"], "true");
     let remote = Plan { endpoint: Endpoint { local: false, ..plan.endpoint.clone() }, ..plan };
-    assert_eq!(remote.container(&Image::choose(&remote.config), None).publish_on, "");
+    assert_eq!(remote.container(&Image::choose(&remote.config), None).publish_on.as_deref(), Some(""));
 }
 
 /// Of an image of ours, with what its creator has put into its environment.

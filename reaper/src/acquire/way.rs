@@ -8,13 +8,54 @@ use std::time::Duration;
 
 use super::proof::Expected;
 use super::wire;
+use crate::engine::{Exec, Place, joined_blocking};
+
+const EXEC: &str = "exec";
+/// In the place of what is expected, where nothing is; no secret has it.
+const NOT_GREETED: &str = ".";
 
 /// Where a reaper was reached, and how it is known again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Way {
-    pub(crate) address: SocketAddr,
+    pub(crate) route: Route,
     /// None where it is not greeted.
     pub(crate) expected: Option<Expected>,
+}
+
+/// What leads to a reaper.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Route {
+    Address(SocketAddr),
+    /// The engine, which runs a process for it in the reaper's container.
+    Exec(Exec),
+}
+
+impl Route {
+    fn connect(&self, within: Duration) -> io::Result<TcpStream> {
+        match self {
+            Self::Address(address) => TcpStream::connect_timeout(address, within),
+            Self::Exec(exec) => joined_blocking(exec.clone(), within),
+        }
+    }
+
+    /// A word for it that is another's for another way to the same container.
+    #[cfg(unix)]
+    pub(crate) fn word(&self) -> String {
+        match self {
+            Self::Address(address) => address.port().to_string(),
+            Self::Exec(_) => EXEC.to_owned(),
+        }
+    }
+}
+
+/// For people.
+impl fmt::Display for Route {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Address(address) => address.fmt(formatter),
+            Self::Exec(exec) => exec.fmt(formatter),
+        }
+    }
 }
 
 impl Way {
@@ -38,14 +79,14 @@ impl Way {
 
     /// A connection to this reaper and no other, where that can be told.
     fn greeted(&self, within: Duration) -> io::Result<TcpStream> {
-        let stream = TcpStream::connect_timeout(&self.address, within)?;
+        let stream = self.route.connect(within)?;
         stream.set_read_timeout(Some(within))?;
         if let Some(expected) = &self.expected {
             let answer = wire::say_blocking(&stream, &super::hello::greeting())?;
             if expected.said(&answer).is_none() {
                 return Err(io::Error::other(format!(
                     "another reaper answers at {}: {answer:?}",
-                    self.address
+                    self.route
                 )));
             }
         }
@@ -66,11 +107,21 @@ impl Way {
     }
 }
 
-/// On one line: the address, and the word that is expected.
+/// On one line: the address, and the word that is expected; or the word [`EXEC`], what is expected, the container, the program and
+/// the engine's place, which may have blanks in it.
 impl fmt::Display for Way {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{}", self.address)?;
-        self.expected.as_ref().map_or(Ok(()), |expected| write!(formatter, " {}", expected.word()))
+        let word = self.expected.as_ref().map(Expected::word);
+        match &self.route {
+            Route::Address(address) => {
+                address.fmt(formatter)?;
+                word.map_or(Ok(()), |word| write!(formatter, " {word}"))
+            }
+            Route::Exec(Exec { place, container, program }) => {
+                let word = word.unwrap_or(NOT_GREETED);
+                write!(formatter, "{EXEC} {word} {container} {program} {}", place.write())
+            }
+        }
     }
 }
 
@@ -78,13 +129,21 @@ impl FromStr for Way {
     type Err = io::Error;
 
     fn from_str(text: &str) -> io::Result<Self> {
-        let (address, word) =
-            text.split_once(' ').map_or((text, None), |(address, word)| (address, Some(word)));
-        let expected = match word {
-            Some(word) => Some(Expected::from_word(word).ok_or(io::ErrorKind::InvalidInput)?),
+        let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
+        let mut words = text.splitn(5, ' ');
+        let (first, word) = (words.next().ok_or_else(invalid)?, words.next());
+        let expected = match word.filter(|word| *word != NOT_GREETED) {
+            Some(word) => Some(Expected::from_word(word).ok_or_else(invalid)?),
             None => None,
         };
-        Ok(Self { address: address.parse().map_err(io::Error::other)?, expected })
+        let route = if first == EXEC {
+            let mut next = || words.next().ok_or_else(invalid);
+            let (container, program) = (next()?.to_owned(), next()?.to_owned());
+            Route::Exec(Exec { place: Place::read(next()?)?, container, program })
+        } else {
+            Route::Address(first.parse().map_err(io::Error::other)?)
+        };
+        Ok(Self { route, expected })
     }
 }
 
@@ -131,6 +190,25 @@ mod tests {
         assert_eq!(said, ["label=a=b"]);
     }
 
+    #[test]
+    fn a_way_through_an_engine_is_read_as_it_was_written() {
+        for (word, expected) in
+            [("5eed", Expected::from_word("5eed")), ("-", Expected::from_word("-")), (".", None)]
+        {
+            let text = format!("exec {word} abc /reaper-ryuk unix:///home/of somebody/docker.sock");
+            let way: Way = text.parse().unwrap();
+            assert_eq!((way.to_string(), &way.expected), (text, &expected));
+            let Route::Exec(Exec { place, container, program }) = way.route else { panic!("{word}") };
+            assert_eq!(place.to_string(), "unix:///home/of somebody/docker.sock");
+            assert_eq!((container.as_str(), program.as_str()), ("abc", "/reaper-ryuk"));
+        }
+        for other in
+            ["", "exec", "exec . abc", "exec . abc /p", "exec . abc /p nowhere", "exec a=b abc /p tcp://h:1"]
+        {
+            assert!(other.parse::<Way>().is_err(), "{other}");
+        }
+    }
+
     /// An official Ryuk would acknowledge the words, and take them for a filter.
     #[test]
     fn only_what_was_greeted_is_told_of_the_end() {
@@ -144,7 +222,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let (address, (done, is_done)) = (listener.local_addr().unwrap(), std::sync::mpsc::channel());
         for expected in [None, Expected::from_word("5eed")] {
-            let (way, done) = (Way { address, expected }, done.clone());
+            let (way, done) = (Way { route: Route::Address(address), expected }, done.clone());
             std::thread::spawn(move || {
                 done.send(way.register("label=a=b\n", Duration::from_millis(50)).is_err())
             });

@@ -125,6 +125,14 @@ impl<R: AsyncRead + Unpin> Incoming<R> {
         Ok(Some(piece))
     }
 
+    /// The connection, which is no longer HTTP's.
+    pub(super) fn into_stream(self) -> io::Result<BufReader<R>> {
+        match self.rest {
+            Rest::Everything => Ok(self.engine),
+            rest => Err(invalid(format!("the connection is not handed over, but answered with {rest:?}"))),
+        }
+    }
+
     /// All that is left of the body.
     pub(super) async fn whole(mut self) -> io::Result<Vec<u8>> {
         let mut body = Vec::with_capacity(AT_ONCE);

@@ -15,7 +15,8 @@ use super::attend::{Said, attend};
 use super::create;
 use super::dial::dial;
 use super::endpoint::Endpoint;
-use super::http::{Body, demand, open};
+use super::exec::Exec;
+use super::http::{Body, REQUEST_TIMEOUT, demand, open};
 use super::log;
 use super::look_up::look_up;
 use super::percent;
@@ -23,6 +24,7 @@ use super::place::Place;
 use super::podman;
 use super::progress::follow;
 use super::provider::{Container, ContainerSpec, Engine, Published, Refusal};
+use super::relay::joined;
 use super::verdict::{Hopeless, Missing, Verdict, invalid, missing, verdict};
 use crate::error::{Error, Result};
 
@@ -218,6 +220,11 @@ impl Engine for ApiEngine {
 
     async fn dial(&self, reaper: &Published, is_provable: bool) -> io::Result<TcpStream> {
         dial(&self.host, self.local, reaper, is_provable).await
+    }
+
+    async fn join(&self, container: &str, program: &str) -> io::Result<TcpStream> {
+        let (container, program) = (container.to_owned(), program.to_owned());
+        joined(Exec { place: self.place.clone(), container, program }, REQUEST_TIMEOUT).await
     }
 }
 

@@ -2,11 +2,13 @@
 
 use std::io;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::place::Place;
 use super::{secured, ssh};
+use crate::platform;
 
 /// What an engine can be talked to over.
 pub(crate) trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
@@ -27,7 +29,13 @@ pub(crate) async fn connect(place: &Place) -> io::Result<Stream> {
         Place::Pipe(path) => pipe(path).await,
         #[cfg(not(windows))]
         Place::Pipe(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "named pipes are for Windows")),
-        Place::Tcp(address) => Ok(Box::new(TcpStream::connect(address).await?)),
+        Place::Tcp(address) => {
+            let stream = TcpStream::connect(address).await?;
+            stream.set_nodelay(true)?;
+            // A connection to a reaper may go this way, and an engine that vanishes has to be missed.
+            platform::keep_alive(&SockRef::from(&stream))?;
+            Ok(Box::new(stream))
+        }
         Place::Tls(secured) => secured::connect(secured).await,
         Place::Ssh(destination) => ssh::connect(destination),
     }

@@ -6,7 +6,8 @@ use super::provider::{Concessions, ContainerSpec, RYUK_PORT_NAME};
 
 /// What the embedded server needs: measured, see `ARCHITECTURE.md`.
 const MEMORY_LIMIT: i64 = 64 << 20;
-const PROCESS_LIMIT: i64 = 64;
+/// A client that comes through the engine is a process, and for a moment its starting is several.
+const PROCESS_LIMIT: i64 = 2048;
 
 /// The body of the request. The socket is the engine's own, as its host sees it.
 pub(super) fn body(spec: &ContainerSpec, socket: &str) -> Value {
@@ -19,16 +20,19 @@ pub(super) fn body(spec: &ContainerSpec, socket: &str) -> Value {
         // Where the engine maps users, the container's root is nobody who may use the socket.
         ("UsernsMode", json!("host")),
         ("NetworkMode", json!(spec.network)),
-        ("PortBindings", json!({ RYUK_PORT_NAME: [{ "HostIp": spec.publish_on, "HostPort": "" }] })),
         ("Privileged", json!(spec.privileged)),
     ]));
     let mut body = object([
         ("Image", json!(spec.image)),
         ("Labels", json!(spec.labels)),
         ("Env", json!(spec.environment)),
-        ("ExposedPorts", json!({ RYUK_PORT_NAME: {} })),
-        ("HostConfig", Value::Object(host)),
     ]);
+    if let Some(address) = &spec.publish_on {
+        let bindings = json!({ RYUK_PORT_NAME: [{ "HostIp": address, "HostPort": "" }] });
+        host.insert("PortBindings".to_owned(), bindings);
+        body.extend(object([("ExposedPorts", json!({ RYUK_PORT_NAME: {} }))]));
+    }
+    body.extend(object([("HostConfig", Value::Object(host))]));
     if !spec.further_networks.is_empty() {
         let networks: Map<_, _> =
             spec.further_networks.iter().map(|name| (name.clone(), json!({}))).collect();
@@ -72,7 +76,7 @@ mod tests {
             socket_is_given: false,
             network: "bridge".into(),
             further_networks: Vec::new(),
-            publish_on: "127.0.0.1".into(),
+            publish_on: Some("127.0.0.1".into()),
             privileged: !hardened,
             hardened,
             concessions,
@@ -87,7 +91,7 @@ mod tests {
     #[test]
     fn nothing_of_the_hardening_is_lost() {
         let host = json!({
-            "Memory": 67_108_864, "PidsLimit": 64, "NetworkMode": "bridge",
+            "Memory": 67_108_864, "PidsLimit": 2048, "NetworkMode": "bridge",
             "PortBindings": {"8080/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]}, "AutoRemove": true,
             "Mounts": [{"Target": "/var/run/docker.sock", "Source": "/s.sock", "Type": "bind"}], "CapDrop": ["ALL"],
             "Privileged": false, "ReadonlyRootfs": true, "SecurityOpt": ["no-new-privileges"], "UsernsMode": "host",
@@ -104,6 +108,14 @@ mod tests {
         expected["NetworkingConfig"] = json!({"EndpointsConfig": {"own": {}}});
         expected["HostConfig"].as_object_mut().unwrap().remove("SecurityOpt");
         assert_eq!(sent(&conceded), expected);
+
+        let mut unpublished = spec(true, Concessions::default());
+        (unpublished.network, unpublished.publish_on) = ("none".into(), None);
+        let mut expected = whole.clone();
+        expected["HostConfig"]["NetworkMode"] = json!("none");
+        expected["HostConfig"].as_object_mut().unwrap().remove("PortBindings");
+        expected.as_object_mut().unwrap().remove("ExposedPorts");
+        assert_eq!(sent(&unpublished), expected);
 
         let mut expected = whole;
         expected["HostConfig"]["Privileged"] = json!(true);

@@ -16,7 +16,7 @@ use super::connector::{Stream, authority, connect};
 use super::place::Place;
 
 /// Removing a container waits for its processes.
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a request carries.
 #[derive(Clone, Copy)]
@@ -25,6 +25,8 @@ pub(super) enum Body<'a> {
     Json(&'a Value),
     /// An archive of an image.
     Tar(&'a [u8]),
+    /// JSON, after which the connection is no longer HTTP's but a process's.
+    Upgrade(&'a Value),
 }
 
 /// Sends a request without a body and reads the whole answer, for those who have a deadline.
@@ -71,9 +73,13 @@ pub(super) async fn open(
 /// The whole request, in one piece: a second one would wait on TCP until the first has been acknowledged.
 fn written(host: &str, method: &str, path: &str, body: Body<'_>) -> Vec<u8> {
     let json;
+    let connection = match body {
+        Body::Upgrade(_) => "Upgrade\r\nUpgrade: tcp",
+        Body::Nothing | Body::Json(_) | Body::Tar(_) => "close",
+    };
     let (kind, body) = match body {
         Body::Nothing => ("", &[][..]),
-        Body::Json(value) => {
+        Body::Json(value) | Body::Upgrade(value) => {
             json = value.to_string();
             ("Content-Type: application/json\r\n", json.as_bytes())
         }
@@ -81,7 +87,8 @@ fn written(host: &str, method: &str, path: &str, body: Body<'_>) -> Vec<u8> {
     };
     // Of none there is no length to tell, but where one is expected.
     let length = if method == "POST" { format!("Content-Length: {}\r\n", body.len()) } else { String::new() };
-    let head = format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{kind}{length}\r\n");
+    let head =
+        format!("{method} {path} HTTP/1.1\r\nHost: {host}\r\nConnection: {connection}\r\n{kind}{length}\r\n");
     [head.as_bytes(), body].concat()
 }
 
@@ -111,6 +118,11 @@ mod tests {
         assert_eq!(
             text("POST", Body::Tar(b"abc")),
             format!("POST {begin}Content-Type: application/x-tar\r\nContent-Length: 3\r\n\r\nabc")
+        );
+        let begin = begin.replace("close", "Upgrade\r\nUpgrade: tcp");
+        assert_eq!(
+            text("POST", Body::Upgrade(&json)),
+            format!("POST {begin}Content-Type: application/json\r\nContent-Length: 7\r\n\r\n{{\"A\":1}}")
         );
     }
 }

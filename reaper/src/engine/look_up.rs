@@ -5,6 +5,7 @@ use std::io;
 use std::net::IpAddr;
 
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use super::answer::Answer;
 use super::http::{ask, bounded};
@@ -65,6 +66,8 @@ struct Found {
     id: String,
     state: FoundState,
     config: FoundConfig,
+    #[serde(default)]
+    host_config: FoundHost,
     network_settings: FoundNetwork,
 }
 
@@ -83,6 +86,16 @@ struct FoundConfig {
     labels: Option<HashMap<String, String>>,
     /// The same.
     env: Option<Vec<String>>,
+}
+
+/// What its creator has asked for.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct FoundHost {
+    #[serde(default)]
+    network_mode: String,
+    /// Null where there are none.
+    port_bindings: Option<HashMap<String, Option<IgnoredAny>>>,
 }
 
 #[derive(Deserialize)]
@@ -117,6 +130,8 @@ impl From<Found> for Container {
         let all = all.unwrap_or_default();
         let published = ports(all.get(RYUK_PORT_NAME).and_then(Option::as_deref).unwrap_or_default());
         let networks = networks.unwrap_or_default();
+        let bindings = found.host_config.port_bindings.unwrap_or_default();
+        let is_asked_for = bindings.get(RYUK_PORT_NAME).is_some_and(Option::is_some);
         let address = networks.values().find_map(|network| network.address.parse::<IpAddr>().ok());
         Self {
             id: found.id,
@@ -125,6 +140,8 @@ impl From<Found> for Container {
             labels: found.config.labels.unwrap_or_default(),
             environment: found.config.env.unwrap_or_default(),
             connected: published.is_some() || networks.values().any(|endpoint| !endpoint.network.is_empty()),
+            // Nothing ever is on no network, whatever was asked for.
+            publishes: published.is_some() || (is_asked_for && found.host_config.network_mode != "none"),
             published: published.map(|ports| Published { ports, address }),
         }
     }
@@ -224,6 +241,25 @@ mod tests {
                 && !Ports { v6: Some(1), ..ports }.differ()
                 && !Ports { v6: None, ..ports }.differ()
         );
+    }
+
+    /// As Docker 20.10 and Podman 4.3 describe them.
+    #[test]
+    fn what_was_asked_for_tells_a_port_that_comes_from_one_that_never_will() {
+        let publishes = |host: &str| {
+            let body = format!(
+                "{{\"Id\":\"abc\",\"State\":{{\"Status\":\"running\"}},\"Config\":{{}},\"HostConfig\":{host},\
+                 \"NetworkSettings\":{{\"Ports\":{{}},\"Networks\":{{\"none\":{{\"NetworkID\":\"n\"}}}}}}}}"
+            );
+            read(&answer("200 OK", &body)).unwrap().unwrap().publishes
+        };
+        let bindings = "\"PortBindings\":{\"8080/tcp\":[{\"HostIp\":\"127.0.0.1\",\"HostPort\":\"\"}]}";
+        assert!(publishes(&format!("{{\"NetworkMode\":\"bridge\",{bindings}}}")));
+        assert!(publishes(&format!("{{{bindings}}}")));
+        assert!(!publishes(&format!("{{\"NetworkMode\":\"none\",{bindings}}}")));
+        for none in ["{}", "{\"8080/tcp\":null}", "{\"80/tcp\":[]}", "null"] {
+            assert!(!publishes(&format!("{{\"NetworkMode\":\"bridge\",\"PortBindings\":{none}}}")), "{none}");
+        }
     }
 
     #[test]

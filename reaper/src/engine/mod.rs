@@ -5,6 +5,8 @@ mod about;
 mod answer;
 mod api_engine;
 mod attend;
+#[path = "../../ryuk/connect_words.rs"]
+mod connect_words;
 mod connector;
 mod create;
 mod dial;
@@ -12,6 +14,8 @@ mod discover;
 #[cfg(test)]
 pub(crate) mod doubles;
 mod endpoint;
+mod exec;
+mod frames;
 mod http;
 mod inventory;
 #[path = "../../ryuk/kind.rs"]
@@ -21,9 +25,11 @@ mod look_up;
 mod moment;
 mod percent;
 mod place;
+mod place_text;
 mod podman;
 mod progress;
 mod provider;
+mod relay;
 mod same;
 mod secured;
 mod sought;
@@ -36,12 +42,14 @@ mod worker;
 pub(crate) use self::about::{about, create_volume, has_image};
 pub(crate) use self::api_engine::ApiEngine;
 pub(crate) use self::attend::Said;
+pub(crate) use self::connect_words::LABEL as CONNECT;
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use self::connector::{Stream, authority, connect};
 #[cfg(feature = "cli")]
 pub(crate) use self::discover::{Probed, probes};
 pub(crate) use self::discover::{discover, likely};
 pub use self::endpoint::Endpoint;
+pub(crate) use self::exec::Exec;
 #[cfg(feature = "cli")]
 pub(crate) use self::inventory::Unlisted;
 pub(crate) use self::inventory::{Inventory, Removal, Resource};
@@ -57,6 +65,7 @@ pub(crate) use self::place::Place;
 pub(crate) use self::provider::{
     Concessions, Container, ContainerSpec, Engine, Ports, Published, Refusal, State,
 };
+pub(crate) use self::relay::joined_blocking;
 pub(crate) use self::same::{hidden, leads_to, same};
 pub(crate) use self::sought::Sought;
 pub(crate) use self::taken::taken;

@@ -47,6 +47,10 @@ pub(crate) trait Engine {
     /// Connects to the port of the reaper in this container. Where it can be proved who answers, also by ways that may
     /// lead to somebody else.
     async fn dial(&self, reaper: &Published, is_provable: bool) -> io::Result<Self::Stream>;
+    /// Connects to the reaper in a container through the engine, by running its program at this path there.
+    async fn join(&self, _container: &str, _program: &str) -> io::Result<Self::Stream> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
 }
 
 /// A container as the engine describes it.
@@ -60,6 +64,8 @@ pub(crate) struct Container {
     pub(crate) environment: Vec<String>,
     /// On any network at all; only of meaning while it runs.
     pub(crate) connected: bool,
+    /// Whether its creator has asked for the reaper's port to be published.
+    pub(crate) publishes: bool,
     /// Where the reaper's port is reached, while it is published.
     pub(crate) published: Option<Published>,
 }
@@ -142,8 +148,8 @@ pub(crate) struct ContainerSpec {
     pub(crate) network: String,
     /// Networks to join besides.
     pub(crate) further_networks: Vec<String>,
-    /// The address of the host on which the port is published; empty for all.
-    pub(crate) publish_on: String,
+    /// The address of the host on which the port is published; empty for all, none where it is not published.
+    pub(crate) publish_on: Option<String>,
     pub(crate) privileged: bool,
     /// Read-only root, no capabilities, no new privileges, small memory and process limits.
     pub(crate) hardened: bool,

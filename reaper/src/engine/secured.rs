@@ -72,6 +72,7 @@ mod tls {
         AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
         SignatureScheme,
     };
+    use socket2::SockRef;
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
     use tokio::net::TcpStream;
     use tokio_rustls::TlsConnector;
@@ -80,7 +81,7 @@ mod tls {
     use super::super::place;
     use super::super::verdict::Hopeless;
     use super::{Arc, Files, OnceLock, Secured, Stream, io};
-    use crate::error;
+    use crate::{error, platform};
 
     impl Secured {
         pub(crate) fn new(address: String, files: Files) -> Self {
@@ -179,6 +180,7 @@ mod tls {
         let name = ServerName::try_from(host).map_err(io::Error::other)?;
         let stream = TcpStream::connect(&secured.address).await?;
         stream.set_nodelay(true)?;
+        platform::keep_alive(&SockRef::from(&stream))?;
         let stream = TlsConnector::from(config).connect(name, stream).await;
         let stream = stream.map_err(|error| told(error, &secured.files))?;
         Ok(Box::new(Explained { stream, files: secured.files.clone() }))

@@ -12,7 +12,7 @@ use crate::engine;
 use crate::error::Result;
 use crate::removal::Report;
 use crate::session;
-use crate::settings::{Config, Found, Run, Scope, as_absolute, usable};
+use crate::settings::{Config, Found, Run, Scope, Transport, as_absolute, usable};
 
 impl Reaper {
     /// Finds or creates the session's reaper and connects to it; blocks until it has acknowledged.
@@ -61,6 +61,7 @@ pub struct Builder {
     reconnection_timeout: Option<Duration>,
     acquire_timeout: Option<Duration>,
     scope: Option<Scope>,
+    transport: Option<Transport>,
     report: Option<String>,
 }
 
@@ -130,6 +131,12 @@ impl Builder {
     /// its process was killed.
     pub fn with_scope(mut self, scope: Scope) -> Self {
         self.scope = Some(scope);
+        self
+    }
+
+    /// How the reaper is reached (default: [`Transport::Auto`](crate::Transport::Auto), or what `REAPER_TRANSPORT` says).
+    pub fn with_transport(mut self, transport: Transport) -> Self {
+        self.transport = Some(transport);
         self
     }
 
@@ -205,6 +212,7 @@ impl Builder {
         config.image = built("with_image", self.image).or(config.image);
         config.network = self.network.or(config.network);
         config.run = self.run.or(config.run);
+        config.transport = self.transport.unwrap_or(config.transport);
         let report = self.report.map(|path| as_absolute(Found::named("--report", "the command line", path)));
         config.report = report.or(config.report);
         if let Some(found) = &config.report

@@ -4,14 +4,14 @@
 //! A handle asks the thread for what needs the stream, and closes the stream itself: whoever drops the last guard
 //! must not wait for a thread to get a processor.
 
-use std::io;
+use std::io::{self, Read as _};
 use std::net::Shutdown;
 use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 #[cfg(feature = "cli")]
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::FutureExt as _;
 use socket2::{SockRef, Socket};
@@ -21,14 +21,17 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::filters::SessionFilters;
 use super::outcome;
 use super::scopes::Scopes;
-use crate::acquire::{Acquired, SCOPES, Way, encode};
-use crate::engine::Endpoint;
+use crate::acquire::{Acquired, Route, SCOPES, Way, encode};
+use crate::engine::{Endpoint, Exec};
 use crate::error::{Error, Result, panicked};
 use crate::removal::{Reaped, Why};
 use crate::session::{Filter, KEEP};
 
 /// For a last word to the reaper in the drop of the last guard.
 const RELEASED_WITHIN: Duration = Duration::from_secs(5);
+
+/// For a last word that goes through the engine; after that, the reaper takes the process for one that was lost.
+const RELAYED_WITHIN: Duration = Duration::from_secs(1);
 
 /// A live connection; it closes when the last handle is dropped, and before that drop returns.
 #[derive(Debug)]
@@ -71,13 +74,20 @@ pub(super) struct Line {
 impl Line {
     pub(super) fn new(acquired: &Acquired<TcpStream>) -> Result<Self> {
         let stream = &acquired.stream;
-        let ends = || Ok((SockRef::from(stream).try_clone()?, stream.peer_addr()?));
-        let (socket, address) = ends().map_err(|source: io::Error| Error::Engine {
+        let joined = acquired.joined.as_ref();
+        let route = || {
+            joined.map_or_else(
+                || stream.peer_addr().map(Route::Address),
+                |exec| Ok(Route::Exec(Exec::clone(exec))),
+            )
+        };
+        let ends = || Ok((SockRef::from(stream).try_clone()?, route()?));
+        let (socket, route) = ends().map_err(|source: io::Error| Error::Engine {
             operation: "hold the connection".into(),
             source: Arc::new(source),
         })?;
         let (expected, said) = acquired.greeted.clone().unzip();
-        let (container, way) = (acquired.container.clone(), Way { address, expected });
+        let (container, way) = (acquired.container.clone(), Way { route, expected });
         let generation = said.as_ref().map(|said| said.generation);
         let knows_scopes = said.is_some_and(|said| said.version >= SCOPES);
         let scopes = Scopes::default();
@@ -92,6 +102,24 @@ impl Line {
         }
         let written = self.socket.send(lines)?;
         if written == lines.len() { Ok(true) } else { Err(io::ErrorKind::WriteZero.into()) }
+    }
+
+    /// Where a thread of this process hands on what is written, waits until it has: the process may end at once.
+    fn wait_for_relay(&self) {
+        if !matches!(self.way.route, Route::Exec(_)) {
+            return;
+        }
+        let wait = || {
+            self.socket.shutdown(Shutdown::Write)?;
+            self.socket.set_nonblocking(false)?;
+            self.socket.set_read_timeout(Some(RELAYED_WITHIN))?;
+            let began = Instant::now();
+            // The reaper answers, and its end of the connection follows.
+            while (&self.socket).read(&mut [0; 256])? > 0 && began.elapsed() < RELAYED_WITHIN {}
+            io::Result::Ok(())
+        };
+        // What does not arrive is what a killed process has not said: the reaper waits for it for a moment.
+        let _ = wait();
     }
 
     /// What stands or falls with this reaper is told apart by this: the container, and how often it has removed things.
@@ -264,7 +292,9 @@ impl Drop for Connection {
         line.released = true;
         // What the thread has not said yet. It is small, and nobody else writes: it goes as a whole, or the stream is broken.
         let unsaid = line.scopes.say();
-        let _ = line.socket_takes(unsaid.as_bytes());
+        if line.socket_takes(unsaid.as_bytes()).unwrap_or_default() {
+            line.wait_for_relay();
+        }
         // Fails only where the other end was faster.
         let _ = line.socket.shutdown(Shutdown::Both);
         drop(line);

@@ -119,7 +119,7 @@ fn holds(mut keeper: &UnixStream) -> io::Result<()> {
 /// not have noticed yet, and would still hold the lock.
 fn lock_name(session: &SessionId, container: &str, reaper: &Way) -> String {
     let container: String = container.chars().take(12).collect();
-    format!("{session}-{container}-{}.keeper", reaper.address.port())
+    format!("{session}-{container}-{}.keeper", reaper.route.word())
 }
 
 /// Removes the files that killed keepers have left, after a day: whoever asks for a lock to see whether it is held has it for

@@ -31,7 +31,7 @@ use crate::platform::random;
 use crate::removal::{Orphans, Reaped, Spared, Why, look, reap};
 use crate::session::folder::{self, Memory};
 use crate::session::{Filter, KEEP, Owner, SessionId};
-use crate::settings::{Config, Keep};
+use crate::settings::{Config, Keep, Transport};
 
 /// For an answer of the reaper's. A reaper that takes longer is paused, gone, or on a machine with a very full day.
 pub(super) const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
@@ -153,10 +153,10 @@ fn passing(plan: &Plan) -> Option<Filter> {
 
 /// What processes of the session with the same settings leave for each other; nothing where there is no folder for it.
 fn memory(session: &SessionId, config: &Config) -> Memory {
-    let Config { docker_host, host, socket, privileged, image, hub_prefix, network, .. } = config;
+    let Config { docker_host, host, socket, privileged, image, hub_prefix, network, transport, .. } = config;
     let values =
         [docker_host, host, socket, image, hub_prefix].map(|found| found.as_ref().map(|found| &found.value));
-    let key = format!("{values:?} {privileged} {network:?} {:?}", config.acquire_timeout);
+    let key = format!("{values:?} {privileged} {network:?} {transport:?} {:?}", config.acquire_timeout);
     folder::folder().map(|root| Memory::of(root, session.as_str(), &key)).unwrap_or_default()
 }
 
@@ -209,11 +209,16 @@ impl Supervisor {
         let filters = vec![plan.filter()];
         let acquired = acquire(&engine, &plan, &filters).await?;
         let line = Arc::new(Mutex::new(Line::new(&acquired)?));
+        let is_joined = acquired.joined.is_some();
         let Acquired { stream, container, created, .. } = acquired;
         if created {
             tracing::info!(%session, container, "reaper created");
         } else {
             tracing::info!(%session, container, "reaper obtained from the engine for this session");
+        }
+        if is_joined {
+            // Where no port could be dialled, the next reaper needs none either.
+            plan.config.transport = Transport::Exec;
         }
         // From here on its absence is a thing that passes, and what others could not have is had.
         plan.endpoint.probed = true;

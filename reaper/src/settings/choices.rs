@@ -33,8 +33,26 @@ pub enum Scope {
     Test,
 }
 
+/// How a process reaches the session's reaper.
+///
+/// The default is [`Transport::Auto`], or what `REAPER_TRANSPORT` says (`auto`, `tcp` or `exec`; `reaper.transport` in the
+/// properties file).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Transport {
+    /// Over a published port where one can be dialled, else through the engine.
+    Auto,
+    /// Over a published port and in no other way.
+    Tcp,
+    /// Through the engine, by a process that it runs in the reaper's container: nothing is published, and the container is on
+    /// no network.
+    Exec,
+}
+
 pub(super) const KEEPS: [(&str, Keep); 3] =
     [("never", Keep::Nothing), ("always", Keep::Always), ("on-failure", Keep::OnFailure)];
 pub(super) const SWEEPS: [(&str, Sweep); 3] =
     [("off", Sweep::Nothing), ("orphans", Sweep::Orphans), ("all", Sweep::All)];
 pub(super) const SCOPES: [(&str, Scope); 2] = [("session", Scope::Session), ("test", Scope::Test)];
+pub(super) const TRANSPORTS: [(&str, Transport); 3] =
+    [("auto", Transport::Auto), ("tcp", Transport::Tcp), ("exec", Transport::Exec)];

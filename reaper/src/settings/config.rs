@@ -12,7 +12,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::certificates::Certificates;
-use super::choices::{KEEPS, Keep, SCOPES, SWEEPS, Scope, Sweep};
+use super::choices::{KEEPS, Keep, SCOPES, SWEEPS, Scope, Sweep, TRANSPORTS, Transport};
 use super::contexts;
 use super::duration;
 use super::places::{as_absolute, as_host, as_socket, can_be_looked_into, folder};
@@ -33,6 +33,9 @@ pub(crate) const RUN: &str = "REAPER_RUN";
 
 /// The variable that names the file in which a run writes down what was removed.
 pub(crate) const REPORT: &str = "REAPER_REPORT";
+
+/// The variable that says how the reaper is reached.
+pub(crate) const TRANSPORT: &str = "REAPER_TRANSPORT";
 
 /// A session and its runner, as a `reaper run` tells them to what it runs. Not a setting: nobody writes it by hand.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +80,8 @@ pub(crate) struct Config {
     pub(crate) sweep: Sweep,
     /// `REAPER_SCOPE`: with what the things of a guard go that was asked for nothing else.
     pub(crate) scope: Scope,
+    /// `REAPER_TRANSPORT`: how the reaper is reached.
+    pub(crate) transport: Transport,
     /// `REAPER_REPORT`: the file in which a run writes down what was removed.
     pub(crate) report: Option<Found>,
     /// `REAPER_ACQUIRE_TIMEOUT`: how long to look up or create.
@@ -175,6 +180,7 @@ impl Config {
             keep: sources.choice("REAPER_KEEP", "reaper.keep", Keep::Nothing, &KEEPS)?,
             sweep: sources.choice("REAPER_SWEEP", "reaper.sweep", Sweep::Orphans, &SWEEPS)?,
             scope: sources.choice("REAPER_SCOPE", "reaper.scope", Scope::Session, &SCOPES)?,
+            transport: sources.choice(TRANSPORT, "reaper.transport", Transport::Auto, &TRANSPORTS)?,
             report: sources.find(&[REPORT], &["reaper.report"]).map(as_absolute),
             acquire_timeout: match sources.find(&["REAPER_ACQUIRE_TIMEOUT"], &["reaper.acquire.timeout"]) {
                 Some(found) => positive(&found)?,
@@ -297,6 +303,7 @@ mod tests {
         assert_eq!(config.acquire_timeout, Duration::from_secs(60));
         assert_eq!((config.keep, config.sweep), (Keep::Nothing, Sweep::Orphans));
         assert_eq!((config.scope, config.report), (Scope::Session, None));
+        assert_eq!(config.transport, Transport::Auto);
         assert_eq!(config.shared_timeout, Duration::from_secs(300));
         assert!(config.ryuk.is_empty());
     }
@@ -363,7 +370,12 @@ mod tests {
         let ours = config(&[("RYUK_CONNECTION_TIMEOUT", "1m"), ("DOCKER_HOST", "unix:///a")], "").unwrap();
         let theirs = "ryuk.connection.timeout=60000ms\nsession.id=a\nreaper.scope=test\nreaper.report=a";
         assert!(ours.agrees_with(&config(&[], theirs).unwrap()));
-        for other in ["ryuk.connection.timeout=61s", "ryuk.container.image=other", "reaper.keep=always"] {
+        for other in [
+            "ryuk.connection.timeout=61s",
+            "ryuk.container.image=other",
+            "reaper.keep=always",
+            "reaper.transport=exec",
+        ] {
             let other = config(&[], &format!("{theirs}\n{other}")).unwrap();
             assert!(!ours.agrees_with(&other));
         }
@@ -380,6 +392,7 @@ mod tests {
             ("REAPER_KEEP", "sometimes"),
             ("REAPER_SWEEP", "yes"),
             ("REAPER_SCOPE", "process"),
+            ("REAPER_TRANSPORT", "udp"),
             ("REAPER_SHARED_TIMEOUT", "5"),
         ] {
             let text = config(&[(name, value)], "").unwrap_err().to_string();

@@ -10,8 +10,8 @@ mod places;
 mod properties;
 mod sources;
 
-pub use self::choices::Scope;
 pub(crate) use self::choices::{Keep, Sweep};
+pub use self::choices::{Scope, Transport};
 #[cfg(all(unix, feature = "cli"))]
 pub(crate) use self::config::FAMILY_HOST;
 pub(crate) use self::config::{Config, Run, running_test};

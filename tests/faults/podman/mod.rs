@@ -5,6 +5,7 @@ mod past_the_reaper;
 mod runs;
 mod scopes;
 mod slow;
+mod transport;
 mod users;
 
 use std::time::Duration;

@@ -111,6 +111,7 @@ pub(crate) fn reaper(id: &str, state: State) -> Container {
         labels: HashMap::from([(REAPER.into(), "true".into())]),
         environment: Vec::new(),
         connected: true,
+        publishes: true,
         published: (state == State::Running).then(published),
     }
 }

@@ -18,7 +18,7 @@ use crate::error::{Error, Result};
 use crate::removal::{Spared, reap};
 use crate::session::folder::Memory;
 use crate::session::{self, Labels, Owner, RYUK, SessionId};
-use crate::settings::{Config, Found, Keep};
+use crate::settings::{Config, Found, Keep, Transport};
 
 /// The reaper waits a second, and removes in a moment; the rest is for a slow engine.
 const GONE_WITHIN: Duration = Duration::from_secs(60);
@@ -52,8 +52,13 @@ impl<T: FnMut(Told)> Examination<T> {
         let error = match acquire(engine, plan, &[plan.filter()]).await {
             Ok(acquired) => {
                 self.good("reaper", format!("the container {} runs", plan.name()));
-                let at = acquired.stream.peer_addr().map(|address| address.to_string()).unwrap_or_default();
-                self.good("port", format!("{at} was dialled, and the reaper has acknowledged"));
+                let way = if let Some(exec) = &acquired.joined {
+                    format!("{exec} leads to it")
+                } else {
+                    let at = acquired.stream.peer_addr().map(|address| address.to_string());
+                    format!("{} was dialled", at.unwrap_or_default())
+                };
+                self.good("port", format!("{way}, and the reaper has acknowledged"));
                 return Some(acquired.stream);
             }
             Err(error) => error,
@@ -74,6 +79,13 @@ impl<T: FnMut(Told)> Examination<T> {
             }
             (_, Some(container)) => {
                 self.good("reaper", format!("the container {} runs", plan.name()));
+                if plan.config.transport == Transport::Exec {
+                    let text = format!("no exec session leads to it: {}", error.report());
+                    let advice = "see whether this user may run programs in containers there, or set \
+                                  REAPER_TRANSPORT=tcp";
+                    self.bad("port", text, advice);
+                    return None;
+                }
                 let host = &plan.endpoint.host;
                 let port = container.published.and_then(|at| at.ports.any());
                 let port = port.map_or_else(String::new, |port| format!(":{port}"));
