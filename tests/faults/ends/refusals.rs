@@ -73,9 +73,9 @@ fn what_is_no_engine_or_refuses_is_said_at_once() {
         (
             b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
             "the engine answered 400: Client sent an HTTP request to an HTTPS server.",
-            tls.clone() + NAME_ONE,
+            format!("{tls}{NAME_ONE}"),
         ),
-        (b"\x15\x03\x01\x00\x02\x02\x46", "it answered with an alert of TLS", tls + NAME_ONE),
+        (b"\x15\x03\x01\x00\x02\x02\x46", "it answered with an alert of TLS", format!("{tls}{NAME_ONE}")),
         (
             b"HTTP/1.1 401 Unauthorized\r\n\r\n{\"message\":\"who are you\"}",
             "the engine answered 401: {\"message\":\"who are you\"}",
