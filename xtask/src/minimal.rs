@@ -12,7 +12,7 @@ use crate::step::{Steps, cargo};
 const LEFT_OUT: &str = "testcontainers";
 /// The code still asks for its name.
 const EMPTY_FEATURE: &str = "testcontainers = []";
-const FEATURES: &str = "bollard,cli,rstest,ryuk-server";
+const FEATURES: &str = "bollard,cli,rstest,ryuk-server,tls";
 
 /// Resolves and checks; fails with what does not build.
 pub(crate) fn check(steps: &mut Steps, root: &Path) -> Result<(), String> {
