@@ -278,6 +278,24 @@ pub enum Error {
         differences: Vec<String>,
     },
 
+    /// A test's client has another engine than the reaper, where what it creates would stay: name one engine to both.
+    #[error(
+        "{client} would create on the engine of {theirs}, and the reaper guards that of {ours}, {endpoint} ({origin}); set \
+         DOCKER_HOST={endpoint} for both"
+    )]
+    OtherEngine {
+        /// The client.
+        client: &'static str,
+        /// What the client's engine calls its host.
+        theirs: String,
+        /// What the reaper's engine calls its host.
+        ours: String,
+        /// The reaper's engine.
+        endpoint: String,
+        /// Who named that: a setting and its source.
+        origin: String,
+    },
+
     /// A container that was started to be shared is gone: do not drop what removes it then.
     #[error(
         "the container {id} that was started as the shared container {key:?} is not on {endpoint} when its maker returns; a \

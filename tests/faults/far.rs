@@ -11,7 +11,7 @@ use reaper_tests::engine::Engine;
 use reaper_tests::login::Login;
 use reaper_tests::process::Process;
 use reaper_tests::second_engine::SecondEngine;
-use reaper_tests::suite::{Run, succeeded};
+use reaper_tests::suite::{Run, succeeded, text};
 use reaper_tests::until;
 
 use crate::engines::until_another_reaper_knows;
@@ -125,6 +125,46 @@ fn a_context_with_certificates_is_used_and_handed_on() {
     let volume = format!("volume handed-on-{}", run.until_recorded("hands_on").pid);
     let found = second.engine().resources(&session);
     assert!(found.contains(&volume) && found.len() == 2, "{found:?}");
+    held.kill();
+    second.engine().until_gone(&session, GONE_WITHIN);
+}
+
+/// testcontainers knows no contexts.
+#[test]
+fn testcontainers_is_not_let_create_where_nothing_is_guarded() {
+    let second = SecondEngine::start();
+    let run = Run::of("testcontainers-0.28");
+    for engine in [second.engine(), &Engine::system()] {
+        engine.load(reaper_examples::ARCHIVE);
+    }
+    let host = second.docker_host();
+    let mut create = run.command("docker");
+    create.args(["context", "create", "other", "--docker", &format!("host={host}")]);
+    succeeded(&create.output().unwrap());
+    let test = |name: &str, session: &str| {
+        let mut test = run.binary("extension");
+        test.args(["--exact", name, "--include-ignored"]).env("WORKLOAD", reaper_examples::IMAGE);
+        test.env("TESTCONTAINERS_SESSION_ID", session).env("RYUK_RECONNECTION_TIMEOUT", "1s");
+        test
+    };
+    for name in ["labelled", "labelled_blocking"] {
+        let session = session(&format!("elsewhere-{name}"));
+        let output = test(name, &session).env("DOCKER_CONTEXT", "other").output().unwrap();
+        let said = text(&output);
+        assert!(
+            !output.status.success() && said.contains("testcontainers would create on the engine of"),
+            "{said}"
+        );
+        assert!(said.contains(&format!("set DOCKER_HOST={host} for both")), "{said}");
+        assert_eq!(Engine::system().resources(&session), Vec::<String>::new());
+        second.engine().until_gone(&session, GONE_WITHIN);
+    }
+    // The way out that it names.
+    let session = session("both");
+    let held = Process::start(test("labelled", &session).env("DOCKER_HOST", &host));
+    let container = format!("container {}", run.until_recorded("labelled").container);
+    let found = second.engine().resources(&session);
+    assert!(found.contains(&container), "{found:?}");
     held.kill();
     second.engine().until_gone(&session, GONE_WITHIN);
 }

@@ -17,6 +17,8 @@ mod endpoint;
 mod exec;
 mod frames;
 mod http;
+#[cfg(feature = "testcontainers")]
+mod identity;
 mod inventory;
 #[path = "../../ryuk/kind.rs"]
 mod kind;
@@ -50,6 +52,8 @@ pub(crate) use self::discover::{Probed, probes};
 pub(crate) use self::discover::{discover, likely};
 pub use self::endpoint::Endpoint;
 pub(crate) use self::exec::Exec;
+#[cfg(feature = "testcontainers")]
+pub(crate) use self::identity::{Identity, identity};
 #[cfg(feature = "cli")]
 pub(crate) use self::inventory::Unlisted;
 pub(crate) use self::inventory::{Inventory, Removal, Resource};
@@ -66,6 +70,8 @@ pub(crate) use self::provider::{
     Concessions, Container, ContainerSpec, Engine, Ports, Published, Refusal, State,
 };
 pub(crate) use self::relay::joined_blocking;
+#[cfg(feature = "testcontainers")]
+pub(crate) use self::same::is_elsewhere;
 pub(crate) use self::same::{hidden, leads_to, same};
 pub(crate) use self::sought::Sought;
 pub(crate) use self::taken::taken;

@@ -37,6 +37,15 @@ pub(crate) fn hidden(config: &Config) -> Result<Option<(Place, String)>> {
     Ok((place(&named) != place(&usual)).then(|| (named, format!("{} from {}", found.name, found.origin))))
 }
 
+/// Whether a client that knows `DOCKER_HOST` and the usual socket alone may come to another engine than this.
+#[cfg(feature = "testcontainers")]
+pub(crate) fn is_elsewhere(config: &Config, found: &Place) -> bool {
+    match &config.docker_host {
+        Some(named) => !named.is_variable(),
+        None => place(found) != place(&Place::Socket(DEFAULT_SOCKET.into())),
+    }
+}
+
 /// A place in one of its spellings.
 fn place(place: &Place) -> Place {
     match place {

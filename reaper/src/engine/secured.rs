@@ -297,7 +297,9 @@ mod tls {
                 let flaw = date(&error).unwrap_or_default();
                 (format!("the certificate {folder}/cert.pem {flaw}"), RENEW_OURS)
             }
-            Some(Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature)) => (
+            Some(Error::InvalidCertificate(
+                CertificateError::UnknownIssuer | CertificateError::BadSignature,
+            )) => (
                 format!("the engine does not take {folder}/cert.pem, which {folder}/ca.pem has not signed"),
                 ANOTHER_FOLDER,
             ),

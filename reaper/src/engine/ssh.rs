@@ -145,9 +145,10 @@ mod unix {
         let _ = stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n");
         match stream.read(&mut [0; 64]) {
             Ok(1..) => Ok(()),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                Err(io::Error::new(io::ErrorKind::TimedOut, format!("no engine has answered within {within:?}")))
-            }
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                format!("no engine has answered within {within:?}"),
+            )),
             // It has ended, and says why.
             unread => {
                 let unread = unread.err().unwrap_or_else(|| io::ErrorKind::UnexpectedEof.into());

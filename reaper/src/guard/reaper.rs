@@ -8,6 +8,8 @@ use super::label_sets::LabelSets;
 use super::making::{is_making, mark};
 use super::scope::{self, Asker, Scope};
 use super::{keeper, slots};
+#[cfg(feature = "testcontainers")]
+use crate::engine::is_elsewhere;
 use crate::engine::{Endpoint, discover};
 use crate::error::Result;
 use crate::removal::{Reaped, Why};
@@ -275,6 +277,12 @@ impl Reaper {
     /// The engine on which the session's reaper runs; none where the reaper is switched off.
     pub(crate) fn own_engine(&self) -> Option<&Endpoint> {
         self.connection.as_deref().map(|connection| &connection.engine)
+    }
+
+    /// Whether a client that knows `DOCKER_HOST` and the usual socket alone may use another engine.
+    #[cfg(feature = "testcontainers")]
+    pub(crate) fn is_elsewhere(&self) -> bool {
+        self.own_engine().is_some_and(|engine| is_elsewhere(&self.config, &engine.place))
     }
 
     pub(super) fn with(session: SessionId, config: Arc<Config>, connection: Option<Arc<Connection>>) -> Self {

@@ -46,7 +46,12 @@ impl Found {
 
     /// Whether every client of an engine would find it: by its variable, or since it was handed to this one alone.
     pub(crate) fn is_known_to_all(&self) -> bool {
-        self.origin == THE_ENVIRONMENT && self.name == "DOCKER_HOST" || self.origin == THE_BUILDER
+        self.is_variable() || self.origin == THE_BUILDER
+    }
+
+    /// Whether it is what every client takes its engine from.
+    pub(crate) fn is_variable(&self) -> bool {
+        self.origin == THE_ENVIRONMENT && self.name == "DOCKER_HOST"
     }
 
     /// The error for this value, saying what it should have been.

@@ -1,6 +1,8 @@
 //! What is made once for the session and used by all its processes: values, networks, containers. Sits on the guard.
 
 mod claim;
+#[cfg(feature = "testcontainers")]
+mod client;
 mod container;
 mod dropped;
 mod entry;

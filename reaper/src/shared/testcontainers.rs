@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use testcontainers::runners::AsyncRunner as _;
 use testcontainers::{ContainerRequest, Image, ImageExt as _, ReuseDirective};
 
+use super::client::{check, check_blocking};
 use super::container::{SharedContainer, look_at, share};
 use crate::engine::{wait, work};
 use crate::error::{Error, Result};
@@ -49,6 +50,9 @@ pub trait WithReaper<I: Image>: Sized {
     /// Where the request is to be reused (`with_reuse`): testcontainers looks for a container of the same labels, and one
     /// of a session's is different in each process, so each would make its own. [`WithReaper::start_shared`] is what all
     /// processes of a session share. (Asked for after this call, `with_reuse` is not seen.)
+    ///
+    /// Where testcontainers would create on another engine than the reaper's ([`Error::OtherEngine`]): what it created there
+    /// would stay. That is asked where they may differ, as where a context of the docker command chose the engine.
     #[track_caller]
     fn with_reaper(self, reaper: &Reaper) -> ContainerRequest<I>;
 
@@ -65,7 +69,7 @@ pub trait WithReaper<I: Image>: Sized {
     ///
     /// # Errors
     ///
-    /// [`Error::Engine`] with what testcontainers said; [`Error::SharedSpec`] with what two callers do not agree upon; and
+    /// [`Error::OtherEngine`] where testcontainers has another; [`Error::Engine`] with what it said; [`Error::SharedSpec`] with what two callers do not agree upon; and
     /// as for [`Reaper::shared`].
     fn start_shared(
         self,
@@ -94,6 +98,9 @@ impl<T: Into<ContainerRequest<I>>, I: Image> WithReaper<I> for T {
         let request = self.into();
         if let Some(problem) = asks_for_reuse(&request) {
             panic!("{problem}");
+        }
+        if let Err(error) = check_blocking(reaper) {
+            panic!("{}", error.report());
         }
         request.with_labels(reaper.labels())
     }
@@ -157,6 +164,7 @@ async fn start<I: Image>(
         operation: format!("start the shared container {key:?}"),
         source: error,
     };
+    check(reaper).await?;
     let container = request.start().await.map_err(|error| failed(Arc::new(error)))?;
     let engine = reaper.engine()?;
     let Some(found) = look_at(&engine, container.id()).await? else {

@@ -54,7 +54,7 @@ impl Cases {
             said = said.replace(found, placeholder);
         }
         let said = said.replace(folder.to_str().unwrap().trim_end_matches('/'), "/home/me");
-        self.said.push_str(&format!("## {name}\n\n{said}\n"));
+        self.said.extend(["## ", name, "\n\n", &said, "\n"]);
     }
 }
 
@@ -107,7 +107,7 @@ fn sockets(cases: &mut Cases) {
     if rustix::process::geteuid().is_root() {
         command.uid(65534).gid(65534);
     } else {
-        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0)).unwrap();
+        std::fs::set_permissions(&closed, std::fs::Permissions::from_mode(0o000)).unwrap();
     }
     cases.broken("a socket of somebody else's", &mut command, &[]);
 }
@@ -116,13 +116,17 @@ fn addresses(cases: &mut Cases) {
     cases.case("an address without a scheme", &[("DOCKER_HOST", "localhost:2375")], &[]);
     cases.case("a port that nobody listens on", &[("DOCKER_HOST", "tcp://127.0.0.1:1")], &[]);
     cases.case("a name that no host has", &[("DOCKER_HOST", "tcp://nowhere.invalid:2375")], &[]);
-    let html = answering("HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 28\r\n\r\n<html>Welcome to us!</html>\r\n");
+    let html = answering(
+        "HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 28\r\n\r\n<html>Welcome to us!</html>\r\n",
+    );
     cases.case("a web server", &[("DOCKER_HOST", &format!("tcp://{html}"))], &[(&html, "host:2375")]);
     let proxy = answering("HTTP/1.1 403 Forbidden\r\nContent-Length: 22\r\n\r\n<html>Forbidden</html>");
-    cases.case("a proxy that forbids it", &[("DOCKER_HOST", &format!("tcp://{proxy}"))], &[(&proxy, "host:2375")]);
-    let tls = answering(
-        "HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+    cases.case(
+        "a proxy that forbids it",
+        &[("DOCKER_HOST", &format!("tcp://{proxy}"))],
+        &[(&proxy, "host:2375")],
     );
+    let tls = answering("HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n");
     cases.case("a port that has TLS", &[("DOCKER_HOST", &format!("tcp://{tls}"))], &[(&tls, "host:2376")]);
     cases.file(".testcontainers.properties", "docker.host = localhost\n");
     cases.case("a properties file with half an address", &[], &[]);
@@ -194,11 +198,7 @@ fn contexts(cases: &mut Cases) {
 }
 
 fn hosts(cases: &mut Cases) {
-    cases.case(
-        "a system without ssh",
-        &[("DOCKER_HOST", "ssh://me@127.0.0.1"), ("PATH", "/nowhere")],
-        &[],
-    );
+    cases.case("a system without ssh", &[("DOCKER_HOST", "ssh://me@127.0.0.1"), ("PATH", "/nowhere")], &[]);
     cases.case("a host that nobody can log in to", &[("DOCKER_HOST", "ssh://me@127.0.0.1:1")], &[]);
     cases.case("ssh to a name that no host has", &[("DOCKER_HOST", "ssh://me@nowhere.invalid")], &[]);
     cases.case("ssh with a password", &[("DOCKER_HOST", "ssh://me:secret@build.example")], &[]);

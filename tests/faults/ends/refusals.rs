@@ -64,7 +64,8 @@ fn an_image_that_is_no_reaper_is_given_up_with_the_deadline_and_does_not_stay() 
 fn what_is_no_engine_or_refuses_is_said_at_once() {
     let scene = Scene::new("refused");
     let tls = "it expects TLS: set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder with ca.pem, cert.pem and key.pem; \
-               or name a socket, or a port without TLS, such as DOCKER_HOST=unix:///var/run/docker.sock";
+               or name a socket, or a port without TLS, "
+        .to_owned();
     let forbidden =
         "have whoever guards the engine let this user look up, create, start and remove containers, or \
                      name another engine, "

@@ -1,0 +1,34 @@
+//! Which engine it is, whatever it is reached by.
+
+use std::io;
+
+use serde_json::Value;
+
+use super::http::bounded;
+use super::place::Place;
+use super::verdict::invalid;
+
+/// An engine, as it names itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Identity {
+    pub(crate) id: String,
+    /// Its host's name.
+    pub(crate) name: String,
+}
+
+/// Asks an engine who it is. None where it has no lasting answer: Podman draws another id for each request.
+pub(crate) async fn identity(place: &Place) -> io::Result<Option<Identity>> {
+    let first = ask(place).await?;
+    Ok((first == ask(place).await? && !first.id.is_empty()).then_some(first))
+}
+
+async fn ask(place: &Place) -> io::Result<Identity> {
+    let answer = bounded(place, "GET", "/info").await?;
+    if answer.status != 200 {
+        return Err(answer.unusable());
+    }
+    let info: Value = serde_json::from_slice(&answer.body)
+        .map_err(|error| invalid(format!("no answer of an engine's: {error}")))?;
+    let word = |name: &str| info[name].as_str().unwrap_or_default().to_owned();
+    Ok(Identity { id: word("ID"), name: word("Name") })
+}
