@@ -76,6 +76,8 @@ impl SecondEngine {
         let machine = Machine::start(&programs::DOCKER);
         let engine = Engine::at(machine.folder().join("docker.sock"));
         let mut second = Self { machine, engine, number, options, certificates: None };
+        // Its id would be that of the system's engine, which has it in there.
+        second.run("mkdir -p /etc/docker && mount -t tmpfs tmpfs /etc/docker");
         second.certificates = authority.map(|authority| {
             let folder = tempfile::tempdir().expect("a folder");
             authority.write(folder.path(), &[&second.address(2)], Validity::Now);

@@ -3,20 +3,12 @@
 use std::io;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 
 use super::place::Place;
+use super::stream::Stream;
 use super::{secured, ssh};
 use crate::platform;
-
-/// What an engine can be talked to over.
-pub(crate) trait Bytes: AsyncRead + AsyncWrite + Unpin + Send {}
-
-impl<S: AsyncRead + AsyncWrite + Unpin + Send> Bytes for S {}
-
-/// A connection to an engine, of any kind.
-pub(crate) type Stream = Box<dyn Bytes>;
 
 /// Connects to an engine; whoever asks has a deadline.
 pub(crate) async fn connect(place: &Place) -> io::Result<Stream> {

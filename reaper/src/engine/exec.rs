@@ -10,10 +10,10 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, BufReader};
 
 use super::connect_words::{MODE, OPEN};
-use super::connector::Stream;
 use super::frames::Frames;
 use super::http::{Body, demand, open};
 use super::place::Place;
+use super::stream::Stream;
 use super::verdict::{invalid, shortened};
 
 /// A first line that is longer is none that a server says.

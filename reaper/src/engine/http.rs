@@ -12,8 +12,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::time::timeout;
 
 use super::answer::{Answer, Failure, Incoming};
-use super::connector::{Stream, authority, connect};
+use super::connector::{authority, connect};
 use super::place::Place;
+use super::stream::Stream;
 
 /// Removing a container waits for its processes.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);

@@ -36,6 +36,7 @@ mod same;
 mod secured;
 mod sought;
 mod ssh;
+mod stream;
 mod taken;
 mod verdict;
 mod worker;
@@ -46,7 +47,7 @@ pub(crate) use self::api_engine::ApiEngine;
 pub(crate) use self::attend::Said;
 pub(crate) use self::connect_words::LABEL as CONNECT;
 #[cfg(all(unix, feature = "cli"))]
-pub(crate) use self::connector::{Stream, authority, connect};
+pub(crate) use self::connector::{authority, connect};
 #[cfg(feature = "cli")]
 pub(crate) use self::discover::{Probed, probes};
 pub(crate) use self::discover::{discover, likely};
@@ -74,5 +75,7 @@ pub(crate) use self::relay::joined_blocking;
 pub(crate) use self::same::is_elsewhere;
 pub(crate) use self::same::{hidden, leads_to, same};
 pub(crate) use self::sought::Sought;
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) use self::stream::Stream;
 pub(crate) use self::taken::taken;
 pub(crate) use self::worker::{wait, work};

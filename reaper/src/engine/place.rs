@@ -3,9 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::secured::Secured;
 #[cfg(feature = "tls")]
 use super::secured::{Files, SECURE_PORT};
+use super::secured::{Secured, host};
 use super::ssh::Destination;
 use crate::error::Result;
 use crate::settings::{self, Config, Found};
@@ -49,11 +49,6 @@ impl Place {
             Self::Ssh(destination) => destination.host.clone(),
         }
     }
-}
-
-/// That of `host:port`.
-pub(super) fn host(address: &str) -> &str {
-    address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']'])
 }
 
 /// The engine that a setting names, if one does.

@@ -7,7 +7,7 @@ use std::io;
 #[cfg(feature = "tls")]
 use std::sync::{Arc, OnceLock};
 
-use super::connector::Stream;
+use super::stream::Stream;
 use crate::settings::Found;
 
 /// Where an engine listens that has TLS, unless its address says where.
@@ -32,6 +32,11 @@ pub(crate) struct Secured {
     /// What the files came to, read once for all clones of this.
     #[cfg(feature = "tls")]
     read: Arc<OnceLock<Arc<rustls::ClientConfig>>>,
+}
+
+/// The host of `host:port`.
+pub(super) fn host(address: &str) -> &str {
+    address.rsplit_once(':').map_or(address, |(host, _)| host).trim_matches(['[', ']'])
 }
 
 impl Secured {
@@ -78,9 +83,8 @@ mod tls {
     use tokio_rustls::TlsConnector;
     use tokio_rustls::client::TlsStream;
 
-    use super::super::place;
     use super::super::verdict::Hopeless;
-    use super::{Arc, Files, OnceLock, Secured, Stream, io};
+    use super::{Arc, Files, OnceLock, Secured, Stream, host, io};
     use crate::{error, platform};
 
     impl Secured {
@@ -176,8 +180,7 @@ mod tls {
             problem,
             advice: "name a folder with ca.pem, cert.pem and key.pem with DOCKER_CERT_PATH",
         })?;
-        let host = place::host(&secured.address).to_owned();
-        let name = ServerName::try_from(host).map_err(io::Error::other)?;
+        let name = ServerName::try_from(host(&secured.address).to_owned()).map_err(io::Error::other)?;
         let stream = TcpStream::connect(&secured.address).await?;
         stream.set_nodelay(true)?;
         platform::keep_alive(&SockRef::from(&stream))?;

@@ -5,8 +5,8 @@
 //! ```
 //!
 //! With the user's `ssh`, whose keys, agent, jump hosts and shared connections are set up already; a library for the
-//! protocol would know none of them. A process for each stream, which ends with it; a thread waits for it, so that none is left
-//! defunct. tokio's own processes were rejected: they put a handler for a signal into the user's test.
+//! protocol would know none of them. A process for each stream, which is ended with it: an engine that has more to say would
+//! keep it. A thread waits for it, so that none is left defunct. tokio's own processes were rejected: they put a handler for a signal into the user's test.
 
 use std::fmt;
 
@@ -76,7 +76,7 @@ impl fmt::Display for Destination {
 pub(super) use self::unix::{connect, probe};
 
 #[cfg(not(unix))]
-pub(super) fn connect(_: &Destination) -> std::io::Result<super::connector::Stream> {
+pub(super) fn connect(_: &Destination) -> std::io::Result<super::stream::Stream> {
     Err(unsupported())
 }
 
@@ -97,17 +97,20 @@ mod unix {
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream as Pair;
     use std::pin::Pin;
-    use std::process::{Command, Stdio};
+    use std::process::{Child, Command, Stdio};
+    use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
     use std::task::{Context, Poll, ready};
     use std::time::Duration;
 
     use std::future::Future as _;
+
+    use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
     use tokio::net::UnixStream;
     use tokio::sync::oneshot;
 
     use super::Destination;
-    use crate::engine::connector::Stream;
+    use crate::engine::stream::Stream;
     use crate::engine::verdict::Hopeless;
     use crate::engine::worker::wait;
 
@@ -131,15 +134,15 @@ mod unix {
     ];
 
     pub(in super::super) fn connect(destination: &Destination) -> io::Result<Stream> {
-        let (stream, ended) = start(destination)?;
+        let (stream, process, ended) = start(destination)?;
         stream.set_nonblocking(true)?;
         let stream = UnixStream::from_std(stream)?;
-        Ok(Box::new(Channel { stream, ended: Some(ended) }))
+        Ok(Box::new(Channel { stream, ended: Some(ended), process }))
     }
 
     /// Whether an engine answers there.
     pub(in super::super) fn probe(destination: &Destination, within: Duration) -> io::Result<()> {
-        let (mut stream, ended) = start(destination)?;
+        let (mut stream, _process, ended) = start(destination)?;
         stream.set_read_timeout(Some(within))?;
         // It may have ended already; what it said then is told below.
         let _ = stream.write_all(b"GET /_ping HTTP/1.1\r\nHost: docker\r\nConnection: close\r\n\r\n");
@@ -158,7 +161,7 @@ mod unix {
     }
 
     /// Starts `ssh`; its end is told with what it said.
-    fn start(destination: &Destination) -> io::Result<(Pair, oneshot::Receiver<io::Error>)> {
+    fn start(destination: &Destination) -> io::Result<(Pair, Process, oneshot::Receiver<io::Error>)> {
         let (ours, theirs) = Pair::pair()?;
         let mut command = command(destination);
         let ends = [theirs.try_clone()?, theirs].map(|end| Stdio::from(OwnedFd::from(end)));
@@ -166,7 +169,7 @@ mod unix {
         let spawned = command.stdin(input).stdout(output).stderr(Stdio::piped()).spawn();
         // The other end is open in this process until then.
         drop(command);
-        let mut process = spawned.map_err(|error| match error.kind() {
+        let process = spawned.map_err(|error| match error.kind() {
             io::ErrorKind::NotFound => Hopeless {
                 problem: "there is no command `ssh`".to_owned(),
                 advice: "install OpenSSH's client, or name another engine with DOCKER_HOST",
@@ -174,19 +177,51 @@ mod unix {
             .into(),
             _ => error,
         })?;
+        let id = Pid::from_child(&process);
+        let process = Process { running: Arc::new(Mutex::new(Some(process))), is_let_go: false };
         let (tell, ended) = oneshot::channel();
+        let waited = Arc::clone(&process.running);
         let end = move || {
-            let mut said = String::new();
-            if let Some(stderr) = process.stderr.take() {
-                // What is no text is not told; that it failed is.
-                let _ = stderr.take(MOST_SAID).read_to_string(&mut said);
-            }
-            let status = process.wait();
+            // Not yet taken from the system's list, so that its number is nobody else's while it may be ended.
+            let _ = waitid(WaitId::Pid(id), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT);
+            let Some(process) = lock(&waited).take() else { return };
             // Whoever has let go does not want to know.
-            let _ = tell.send(failure(&said, status.ok().and_then(|status| status.code())));
+            let _ = tell.send(last_words(process));
         };
         std::thread::Builder::new().name("reaper-ssh".into()).spawn(end)?;
-        Ok((ours, ended))
+        Ok((ours, process, ended))
+    }
+
+    /// A process that ends when this is dropped; none once it has ended by itself.
+    struct Process {
+        running: Arc<Mutex<Option<Child>>>,
+        /// Its input has ended, and so it will.
+        is_let_go: bool,
+    }
+
+    impl Drop for Process {
+        fn drop(&mut self) {
+            if let Some(process) = lock(&self.running).as_mut().filter(|_| !self.is_let_go) {
+                // One that has ended meanwhile does not mind.
+                let _ = process.kill();
+            }
+        }
+    }
+
+    fn lock(process: &Mutex<Option<Child>>) -> MutexGuard<'_, Option<Child>> {
+        process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What a process that has ended has left to say.
+    fn last_words(mut process: Child) -> io::Error {
+        let mut said = Vec::new();
+        if let Some(stderr) = process.stderr.take() {
+            // A connection that several share goes on in the background, and holds it open.
+            let _ = rustix::io::ioctl_fionbio(&stderr, true);
+            let _ = stderr.take(MOST_SAID).read_to_end(&mut said);
+        }
+        let status = process.wait().ok().and_then(|status| status.code());
+        failure(&String::from_utf8_lossy(&said), status)
     }
 
     fn command(destination: &Destination) -> Command {
@@ -232,6 +267,7 @@ mod unix {
         stream: UnixStream,
         /// Taken once the engine has said something.
         ended: Option<oneshot::Receiver<io::Error>>,
+        process: Process,
     }
 
     impl AsyncRead for Channel {
@@ -266,6 +302,8 @@ mod unix {
         }
 
         fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+            // What was written last is still on its way; the engine ends the rest then.
+            self.process.is_let_go = true;
             Pin::new(&mut self.stream).poll_shutdown(context)
         }
     }
