@@ -9,7 +9,7 @@
 //!
 //! A scope is held by connections, and counts as a filter while and after it is. Whoever only reports what is removed keeps nothing.
 
-use std::io::{ErrorKind, Read as _, Write as _};
+use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
 use std::time::Instant;
@@ -275,9 +275,12 @@ impl Client {
         false
     }
 
-    /// A client that does not even read a line will say no more.
+    /// A client that does not even read a line will say no more. One that is gone has said what is still to be read, whose end
+    /// is read, too.
     fn say(&mut self, line: &str) {
-        self.ended |= (&*self.stream).write_all(line.as_bytes()).is_err();
+        let is_gone =
+            |error: &io::Error| matches!(error.kind(), ErrorKind::BrokenPipe | ErrorKind::ConnectionReset);
+        self.ended |= (&*self.stream).write_all(line.as_bytes()).is_err_and(|error| !is_gone(&error));
     }
 
     /// It is gone, and what it held without saying that this has ended is left to who comes back.

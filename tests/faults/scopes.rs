@@ -5,6 +5,7 @@ use std::process::Command;
 use std::time::Duration;
 
 use reaper_tests::process::{Process, with_arguments};
+use reaper_tests::proxy::{Decision, Gate, Proxy};
 use reaper_tests::scene::{Scene, WITHIN, act};
 use reaper_tests::suite::{Record, signal};
 use reaper_tests::world::without_labels;
@@ -146,6 +147,43 @@ fn a_test_does_not_wait_for_a_reaper_that_is_paused_and_its_things_go_when_that_
     act("POST", &scoped.made.reaper, "/unpause");
     scoped.until_scope_is_gone();
     scoped.over();
+}
+
+/// The end is said in the drop of the guard. A process of one test ends right after, and the thread with it.
+#[test]
+fn a_scope_whose_process_ends_at_once_has_ended_and_is_not_lost() {
+    let scene = Scene::new("scope-at-once");
+    // Makes the reaper, so that the other one has nothing else to list.
+    let beside = Process::start(&mut command(&scene, "beside", &[]));
+    let reaper = scene.run.until_recorded("beside").reaper;
+    let gate = Gate::default();
+    let held = gate.clone();
+    let proxy = Proxy::new(move |request| {
+        if request.is("GET", "/containers/json") {
+            held.hold();
+        }
+        Decision::Pass
+    });
+    let mut test = command(&scene, "over_with_its_process", &[]);
+    let test = Process::start(proxy.serve(&mut test));
+    drop(scene.run.until_recorded("over_with_its_process"));
+    gate.until_reached();
+    std::fs::write(scene.run.file("scoped-goes-on"), "").unwrap();
+    drop(test.fail());
+    until("of the session is left what the one beside has made", WITHIN, || {
+        let left = engine::resources(&scene.session);
+        if left.len() == 5 { Ok(()) } else { Err(format!("{left:?}")) }
+    });
+    gate.open();
+    let told = until("the reaper has told what it removed", WITHIN, || {
+        let log = engine::log(&reaper);
+        let told = log.lines().find(|line| line.contains(", removed containers=1")).map(str::to_owned);
+        told.ok_or(log)
+    });
+    assert!(told.contains(" ended, removed"), "{told}");
+    std::fs::write(scene.run.file("go-on"), "").unwrap();
+    beside.succeed();
+    scene.end();
 }
 
 /// By their drops, and by a kill.

@@ -44,6 +44,6 @@ pub(crate) use self::image::Image;
 pub(crate) use self::search::{Acquired, acquire};
 pub(crate) use self::spec::Plan;
 pub(crate) use self::way::{Route, Way};
-pub(crate) use self::wire::{WireError, answers, encode, register, scope, scope_line};
+pub(crate) use self::wire::{WireError, encode, next_answer, register, scope, scope_line};
 #[cfg(feature = "cli")]
 pub(crate) use self::wire::{count_clients, end_run};

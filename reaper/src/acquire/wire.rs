@@ -130,23 +130,26 @@ pub(crate) fn encode(filter: &Filter) -> String {
 }
 
 async fn read_line<S: AsyncRead + Unpin>(stream: &mut S) -> io::Result<String> {
-    Ok(answers(stream, 1).await?.swap_remove(0))
+    next_answer(stream, &mut Vec::with_capacity(64)).await
 }
 
-/// What is answered to as many lines, which were said at once. Nothing follows the last one: the reaper speaks only when it
-/// was asked.
-pub(crate) async fn answers<S: AsyncRead + Unpin>(stream: &mut S, count: usize) -> io::Result<Vec<String>> {
-    let mut bytes = Vec::with_capacity(64);
-    while bytes.split(|byte| *byte == b'\n').count() <= count {
-        if bytes.len() >= LONGEST_ANSWER * count {
+/// The next whole answer. What has come behind it, where several lines were said, stays in `heard` for the next call.
+pub(crate) async fn next_answer<S: AsyncRead + Unpin>(
+    stream: &mut S,
+    heard: &mut Vec<u8>,
+) -> io::Result<String> {
+    loop {
+        if let Some(end) = heard.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = heard.drain(..=end).collect();
+            return Ok(String::from_utf8_lossy(&line).trim_end_matches(['\r', '\n']).to_owned());
+        }
+        if heard.len() >= LONGEST_ANSWER {
             return Err(io::Error::new(io::ErrorKind::InvalidData, "the answer has no end"));
         }
-        if stream.read_buf(&mut bytes).await? == 0 {
+        if stream.read_buf(heard).await? == 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
     }
-    let text = String::from_utf8_lossy(&bytes);
-    Ok(text.split_inclusive('\n').map(|line| line.trim_end_matches(['\r', '\n']).to_owned()).collect())
 }
 
 #[cfg(test)]

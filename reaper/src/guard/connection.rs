@@ -62,7 +62,10 @@ pub(super) struct Line {
     /// Whether the reaper knows what a scope is.
     knows_scopes: bool,
     pub(super) scopes: Scopes,
-    /// The thread's stream once more, to close it from elsewhere.
+    /// Of what the thread is about, how much nobody is to interrupt: it waits for an answer, or holds again what the last
+    /// connection held.
+    asking: usize,
+    /// The thread's stream once more, to write to it and to close it from elsewhere.
     socket: Socket,
     pub(super) way: Way,
     /// No handle is left, so an end of the stream is no loss.
@@ -91,17 +94,43 @@ impl Line {
         let generation = said.as_ref().map(|said| said.generation);
         let knows_scopes = said.is_some_and(|said| said.version >= SCOPES);
         let scopes = Scopes::default();
-        Ok(Self { container, generation, knows_scopes, scopes, socket, way, released: false, ended: None })
+        let (asking, released) = (0, false);
+        Ok(Self { container, generation, knows_scopes, scopes, asking, socket, way, released, ended: None })
     }
 
-    /// Writes a few lines at once, past the thread; whether there was anything to write. Where they do not fit, nobody reads at
-    /// the other end.
-    pub(super) fn socket_takes(&self, lines: &[u8]) -> io::Result<bool> {
-        if lines.is_empty() {
-            return Ok(false);
+    /// Says which scopes have ended, past the thread, unless that is not to be interrupted: then it does so afterwards. The
+    /// thread hears the answers, or sees that the stream has broken, and says it again.
+    pub(super) fn say_ends(&mut self) {
+        if self.asking == 0 && self.socket_takes_ends().is_err() {
+            self.shut();
         }
-        let written = self.socket.send(lines)?;
-        if written == lines.len() { Ok(true) } else { Err(io::ErrorKind::WriteZero.into()) }
+    }
+
+    /// Has the stream to the thread alone, where no answer is owed that would come before its own.
+    pub(super) fn begin_asking(&mut self) -> bool {
+        let is_quiet = self.scopes.owed() == 0;
+        self.asking += usize::from(is_quiet);
+        is_quiet
+    }
+
+    pub(super) fn end_asking(&mut self) {
+        self.asking -= 1;
+        self.say_ends();
+    }
+
+    /// In one write. Where the lines do not fit, nobody reads at the other end.
+    fn socket_takes_ends(&mut self) -> io::Result<()> {
+        let lines = self.scopes.say();
+        if lines.is_empty() || self.socket.send(lines.as_bytes())? == lines.len() {
+            return Ok(());
+        }
+        Err(io::ErrorKind::WriteZero.into())
+    }
+
+    /// Ends the stream, which the thread sees.
+    pub(super) fn shut(&self) {
+        // Fails only where the other end was faster.
+        let _ = self.socket.shutdown(Shutdown::Both);
     }
 
     /// Where a thread of this process hands on what is written, waits until it has: the process may end at once.
@@ -139,7 +168,7 @@ pub(super) enum Request {
     Reap { filters: Option<Vec<Filter>>, why: Why, answer: Answer<Reaped> },
     /// One more scope, for a reaper that knows what that is.
     BeginScope(Filter, Answer<()>),
-    /// To say which scopes have ended.
+    /// To hear the answers to which scopes have ended, and to say it where that could not be done in the drop.
     EndScopes,
     /// How many others hold the session; none where the reaper does not tell.
     #[cfg(feature = "cli")]
@@ -199,13 +228,15 @@ impl Connection {
         self.wait_for(|answer| Request::BeginScope(filter, answer))
     }
 
-    /// Lets go of scopes for one guard; of those that did not begin, when they have ended.
+    /// Lets go of scopes for one guard; of those that did not begin, when they have ended. Says so here, for the process may
+    /// end before the thread gets a processor.
     pub(super) fn end_scope(&self, filters: &[Filter], begun: bool) {
         {
-            let scopes = &mut lock(&self.line).scopes;
+            let mut line = lock(&self.line);
             for filter in filters {
-                if begun { scopes.let_go(filter) } else { scopes.pass(filter) }
+                if begun { line.scopes.let_go(filter) } else { line.scopes.pass(filter) }
             }
+            line.say_ends();
         }
         // Where the thread is gone, the reaper has seen the end of the connection.
         let _ = self.ask(Request::EndScopes);
@@ -290,13 +321,12 @@ impl Drop for Connection {
         let released = if is_kept { Ok(()) } else { self.pass() };
         let mut line = lock(&self.line);
         line.released = true;
-        // What the thread has not said yet. It is small, and nobody else writes: it goes as a whole, or the stream is broken.
-        let unsaid = line.scopes.say();
-        if line.socket_takes(unsaid.as_bytes()).unwrap_or_default() {
+        // What was left to the thread. It goes as a whole, or the stream is broken.
+        let _ = line.socket_takes_ends();
+        if line.scopes.owed() > 0 {
             line.wait_for_relay();
         }
-        // Fails only where the other end was faster.
-        let _ = line.socket.shutdown(Shutdown::Both);
+        line.shut();
         drop(line);
         // Last of all, since a subscriber is somebody else's code.
         if let Err((filter, error)) = released {

@@ -1,6 +1,7 @@
 //! What a test holds, and what holds the session while it does: the guard, the process's one connection, and the keeper.
 //! Knows how to acquire and to remove.
 
+mod asking;
 mod builder;
 mod connection;
 mod ending;

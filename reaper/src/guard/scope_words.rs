@@ -1,13 +1,16 @@
-//! What the thread says to the reaper of scopes: which begin, which are held again over the next connection, which have ended.
+//! What the thread says to the reaper of scopes: which begin, which are held again over the next connection, which have ended;
+//! and how it takes turns with the drops that say the last.
 
 use std::io::{self, Write as _};
 use std::sync::Arc;
 
+use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::asking::Asking;
 use super::connection::lock;
 use super::supervisor::{ACKNOWLEDGED_WITHIN, Supervisor};
-use crate::acquire::{Plan, ScopeWord, WireError, answers, scope};
+use crate::acquire::{Plan, ScopeWord, WireError, next_answer, scope};
 use crate::error::{Error, Result};
 use crate::session::Filter;
 
@@ -15,6 +18,22 @@ use crate::session::Filter;
 const ATTEMPTS_OVER_ONE_CONNECTION: usize = 2;
 
 impl Supervisor {
+    /// Asks for something whose answer must not be taken for another's: drops say nothing meanwhile, and what they have said
+    /// is answered before. Where it is not, the stream is broken, and this fails with it.
+    pub(super) async fn asks<T>(&mut self, ask: impl AsyncFnOnce(&mut TcpStream) -> T) -> T {
+        let _asking = loop {
+            let asking = Asking::begin(&self.line);
+            if asking.is_some() {
+                break asking;
+            }
+            if self.hear_ends().await.is_err() {
+                lock(&self.line).shut();
+                break None;
+            }
+        };
+        ask(&mut self.stream).await
+    }
+
     /// Holds a scope for one guard more. What is to be ended is said before, for it may be the same.
     pub(super) async fn begin_scope(&mut self, filter: Filter) -> Result<()> {
         self.end_scopes().await;
@@ -22,24 +41,25 @@ impl Supervisor {
             return Ok(());
         }
         for _ in 0..ATTEMPTS_OVER_ONE_CONNECTION {
-            match timeout(ACKNOWLEDGED_WITHIN, scope(&mut self.stream, ScopeWord::Begin, &filter)).await {
-                Ok(Ok(())) => {
+            match self.says_of_scope(ScopeWord::Begin, &filter).await {
+                Ok(()) => {
                     let mut line = lock(&self.line);
                     let mark = line.mark();
                     line.scopes.begun(filter, mark);
                     return Ok(());
                 }
-                Ok(Err(WireError::Refused { answer })) => {
+                Err(WireError::Refused { answer }) => {
                     return Err(Error::FilterRefused { filter: filter.to_string(), answer });
                 }
-                Err(_) | Ok(Err(WireError::Broken(_) | WireError::Foreign { .. })) => self.restore().await?,
+                Err(WireError::Broken(_) | WireError::Foreign { .. }) => self.restore().await?,
             }
         }
         let source = Arc::new(io::Error::from(io::ErrorKind::BrokenPipe));
         Err(Error::Engine { operation: "tell the reaper of a scope".into(), source })
     }
 
-    /// Has the next connection hold what the last one held.
+    /// Has the next connection hold what the last one held. Nobody ends one of them before it is held again: that would
+    /// never end.
     pub(super) async fn hold_scopes_again(&mut self) {
         let (reaper, scopes) = {
             let line = lock(&self.line);
@@ -49,22 +69,29 @@ impl Supervisor {
         };
         for (filter, is_known) in scopes {
             let word = if is_known { ScopeWord::Again } else { ScopeWord::Begin };
-            match timeout(ACKNOWLEDGED_WITHIN, scope(&mut self.stream, word, &filter)).await {
-                Ok(Ok(())) => lock(&self.line).scopes.told(&filter, &reaper),
-                Ok(Err(WireError::Refused { answer })) => {
+            match self.says_of_scope(word, &filter).await {
+                Ok(()) => lock(&self.line).scopes.told(&filter, &reaper),
+                Err(WireError::Refused { answer }) => {
                     lock(&self.line).scopes.lose(&filter);
                     warn_lost(&self.plan, &filter, &answer);
                 }
                 // The end of the stream is seen next, and all of it is said again then.
-                Err(_) | Ok(Err(WireError::Broken(_) | WireError::Foreign { .. })) => return,
+                Err(WireError::Broken(_) | WireError::Foreign { .. }) => return,
             }
         }
     }
 
-    /// Says which scopes have ended. What is not heard of is over with the connection.
+    async fn says_of_scope(&mut self, word: ScopeWord, filter: &Filter) -> Result<(), WireError> {
+        let asked =
+            self.asks(async |stream| timeout(ACKNOWLEDGED_WITHIN, scope(stream, word, filter)).await).await;
+        asked.unwrap_or_else(|late| Err(WireError::Broken(late.into())))
+    }
+
+    /// Has the reaper know which scopes have ended. What is not heard of is over with the connection.
     pub(super) async fn end_scopes(&mut self) {
         for _ in 0..ATTEMPTS_OVER_ONE_CONNECTION {
-            match self.say_ends().await {
+            lock(&self.line).say_ends();
+            match self.hear_ends().await {
                 Ok(()) => return,
                 Err(_) if lock(&self.line).released => return,
                 Err(error) => {
@@ -78,22 +105,26 @@ impl Supervisor {
         }
     }
 
-    async fn say_ends(&mut self) -> io::Result<()> {
-        let owed = {
-            let mut line = lock(&self.line);
-            // Whoever dropped the last guard has said it.
-            if line.released {
-                return Ok(());
+    /// Hears what is answered to the ends that were said, also to those that are said meanwhile.
+    async fn hear_ends(&mut self) -> io::Result<()> {
+        let mut heard = Vec::new();
+        loop {
+            {
+                let line = lock(&self.line);
+                if line.scopes.owed() == 0 {
+                    return Ok(());
+                }
+                // Whoever dropped the last guard has said the last word.
+                if line.released {
+                    return Err(io::ErrorKind::NotConnected.into());
+                }
             }
-            let unsaid = line.scopes.say();
-            if line.socket_takes(unsaid.as_bytes())? { line.scopes.owed() } else { 0 }
-        };
-        let answered = timeout(ACKNOWLEDGED_WITHIN, answers(&mut self.stream, owed)).await??;
-        lock(&self.line).scopes.answered();
-        if let Some(answer) = answered.iter().find(|answer| *answer != "ACK") {
-            tracing::warn!(session = %self.plan.session, answer, "a scope goes with the session");
+            let answer = timeout(ACKNOWLEDGED_WITHIN, next_answer(&mut self.stream, &mut heard)).await??;
+            lock(&self.line).scopes.answered();
+            if answer != "ACK" {
+                tracing::warn!(session = %self.plan.session, answer, "a scope goes with the session");
+            }
         }
-        Ok(())
     }
 }
 

@@ -1,8 +1,10 @@
 //! The scopes that one connection holds on its reaper: which, for how many guards, and which ends are still to be said.
 //!
-//! Whoever drops a guard must not wait for a thread, and whoever drops the last closes the stream at once. So an end is
-//! noted here, under the lock that the stream's handle is under, and said by whoever comes first: the thread, or the drop
-//! that closes.
+//! Whoever drops a guard must not wait for a thread, and the process may end right after: where a static holds the
+//! connection, nothing closes it before. So an end is noted here, under the lock that the stream's handle is under, and said
+//! in that drop. While the thread asks for something else it is left to the thread, which says it when it has its answer.
+
+use std::collections::VecDeque;
 
 use crate::acquire::{ScopeWord, scope_line};
 use crate::session::Filter;
@@ -13,8 +15,10 @@ pub(super) struct Scopes {
     held: Vec<Held>,
     /// Ends that nobody has said yet.
     unsaid: Vec<End>,
-    /// Ends that the reaper has not answered yet.
-    unanswered: Vec<End>,
+    /// Ends that the reaper has not answered yet, in the order in which they were said.
+    unanswered: VecDeque<End>,
+    /// Answers to the first of them, which may be of two words.
+    heard: usize,
 }
 
 #[derive(Debug)]
@@ -82,18 +86,24 @@ impl Scopes {
     /// The lines that say what is unsaid.
     pub(super) fn say(&mut self) -> String {
         let lines = lines(&self.unsaid);
-        self.unanswered.append(&mut self.unsaid);
+        self.unanswered.extend(self.unsaid.drain(..));
         lines
     }
 
     /// How many answers the reaper owes.
     pub(super) fn owed(&self) -> usize {
-        self.unanswered.iter().map(|end| end.words().len()).sum()
+        let words: usize = self.unanswered.iter().map(|end| end.words().len()).sum();
+        words - self.heard
     }
 
-    /// All that was said has been answered.
+    /// One more answer has come.
     pub(super) fn answered(&mut self) {
-        self.unanswered.clear();
+        let Some(first) = self.unanswered.front() else { return };
+        self.heard += 1;
+        if self.heard == first.words().len() {
+            self.unanswered.pop_front();
+            self.heard = 0;
+        }
     }
 
     /// What another connection has to hold again, and whether this reaper knows it.
@@ -104,6 +114,7 @@ impl Scopes {
     /// Has another connection say again what the last one has left without an answer.
     pub(super) fn begin_again(&mut self) {
         let unanswered = std::mem::take(&mut self.unanswered);
+        self.heard = 0;
         // It has not been begun over the next one.
         let again =
             unanswered.into_iter().chain(self.unsaid.drain(..)).map(|end| End { begun: false, ..end });
@@ -145,6 +156,25 @@ mod tests {
         scopes.pass(&filter("a"));
         assert_eq!(scopes.say(), "%scope label=scope=a\n%scope-end label=scope=a\n");
         assert_eq!(scopes.owed(), 2);
+    }
+
+    #[test]
+    fn answers_are_owed_until_each_word_has_its_own() {
+        let mut scopes = Scopes::default();
+        scopes.begun(filter("a"), "r".into());
+        scopes.pass(&filter("b"));
+        scopes.let_go(&filter("a"));
+        scopes.say();
+        for owed in [2, 1, 0, 0] {
+            scopes.answered();
+            assert_eq!(scopes.owed(), owed);
+        }
+        scopes.pass(&filter("b"));
+        scopes.say();
+        scopes.answered();
+        // Half of it was answered over a connection that is gone.
+        scopes.begin_again();
+        assert_eq!((scopes.owed(), scopes.say().lines().count(), scopes.owed()), (0, 2, 2));
     }
 
     #[test]

@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::{Instant, timeout};
 
+use super::asking::Asking;
 use super::connection::{Connection, Line, Request, lock, told};
 use super::filters::SessionFilters;
 #[cfg(unix)]
@@ -270,18 +270,24 @@ impl Supervisor {
     async fn tell_of_others(&mut self, lost: Option<&str>) {
         let (filters, reaper) = (self.session_filters(), lock(&self.line).mark());
         for filter in filters.untold(&reaper, lost) {
-            match timeout(ACKNOWLEDGED_WITHIN, register(&mut self.stream, &filter)).await {
-                Ok(Ok(())) => {
+            match self.registers(&filter).await {
+                Ok(()) => {
                     filters.note(&reaper, std::slice::from_ref(&filter));
                     tracing::info!(session = %self.plan.session, %filter, "registered for a process before this one");
                 }
-                Ok(Err(WireError::Refused { answer })) => {
+                Err(WireError::Refused { answer }) => {
                     tracing::warn!(session = %self.plan.session, %filter, answer, "the reaper refused what others registered");
                 }
                 // The end of the stream, or an answer that comes late, is seen next: all of it is said again then.
-                Err(_) | Ok(Err(WireError::Broken(_) | WireError::Foreign { .. })) => return,
+                Err(WireError::Broken(_) | WireError::Foreign { .. }) => return,
             }
         }
+    }
+
+    async fn registers(&mut self, filter: &Filter) -> Result<(), WireError> {
+        let asked =
+            self.asks(async |stream| timeout(ACKNOWLEDGED_WITHIN, register(stream, filter)).await).await;
+        asked.unwrap_or_else(|late| Err(WireError::Broken(late.into())))
     }
 
     async fn run(mut self, requested: &mut UnboundedReceiver<Request>) {
@@ -306,10 +312,18 @@ impl Supervisor {
                     // The last handle is gone; dropping the stream is what the reaper waits for.
                     None => return,
                 },
-                // The reaper only ever answers, so this is the end of the stream, or nothing to keep.
-                _ = self.stream.read(&mut byte) => {
-                    if lock(&self.line).released {
-                        return;
+                seen = self.stream.peek(&mut byte) => {
+                    let is_answer = {
+                        let line = lock(&self.line);
+                        if line.released {
+                            return;
+                        }
+                        line.scopes.owed() > 0 && matches!(seen, Ok(1..))
+                    };
+                    // The reaper only ever answers, so else this is the end of the stream, or nothing to keep.
+                    if is_answer {
+                        self.end_scopes().await;
+                        continue;
                     }
                     if let Err(error) = self.restore().await {
                         return self.give_up(error);
@@ -325,24 +339,25 @@ impl Supervisor {
     async fn others(&mut self) -> Option<u32> {
         // Only whoever was greeted knows the word.
         lock(&self.line).way.expected.as_ref()?;
-        timeout(ACKNOWLEDGED_WITHIN, count_clients(&mut self.stream)).await.ok()?.ok()
+        let counted = async |stream: &mut _| timeout(ACKNOWLEDGED_WITHIN, count_clients(stream)).await;
+        self.asks(counted).await.ok()?.ok()
     }
 
     async fn also(&mut self, filter: Filter) -> Result<()> {
         // Before it is registered: a reaper that is made from then on is told of it, whatever becomes of this process.
         let reaper = lock(&self.line).mark();
         self.session_filters().note(&reaper, std::slice::from_ref(&filter));
-        match timeout(ACKNOWLEDGED_WITHIN, register(&mut self.stream, &filter)).await {
-            Ok(Ok(())) => {
+        match self.registers(&filter).await {
+            Ok(()) => {
                 self.filters.push(filter);
                 Ok(())
             }
-            Ok(Err(WireError::Refused { answer })) => {
+            Err(WireError::Refused { answer }) => {
                 Err(Error::FilterRefused { filter: filter.to_string(), answer })
             }
             // It says nothing: looking it up tells whether it is paused. An answer that comes after all is taken for
             // the end of the stream, which leads to a new one.
-            Err(_) | Ok(Err(WireError::Broken(_) | WireError::Foreign { .. })) => {
+            Err(WireError::Broken(_) | WireError::Foreign { .. }) => {
                 self.filters.push(filter);
                 self.restore().await
             }
@@ -371,19 +386,14 @@ impl Supervisor {
         tracing::info!(%session, container = self.container(), "connection lost");
         let acquired = acquire(&self.engine, &self.plan, &self.filters).await?;
         let lost = lock(&self.line).mark();
-        let mut next = Line::new(&acquired)?;
+        let next = Line::new(&acquired)?;
         let Acquired { stream, container, created, .. } = acquired;
         tracing::info!(%session, container, created, "connection restored");
         self.stream = stream;
-        {
-            let mut line = lock(&self.line);
-            next.released = line.released;
-            next.scopes = std::mem::take(&mut line.scopes);
-            next.scopes.begin_again();
-            *line = next;
-        }
+        let asking = Asking::begin_with(&self.line, next);
         // First: the reaper waits for them no longer than a moment.
         self.hold_scopes_again().await;
+        drop(asking);
         self.tell_of_others(Some(&lost)).await;
         // The last one has gone with the connection that it held, or is about to.
         self.leave_keeper();
@@ -395,7 +405,7 @@ impl Supervisor {
     async fn end_run(&mut self) -> Result<()> {
         let takes_words = lock(&self.line).way.takes_words();
         let Some(wait) = self.plan.wait_after_run().filter(|_| takes_words) else { return Ok(()) };
-        let said = crate::acquire::end_run(&mut self.stream, wait).await;
+        let said = self.asks(async |stream| crate::acquire::end_run(stream, wait).await).await;
         said.map_err(|source| Error::Engine {
             operation: "tell the reaper that the run is over".into(),
             source: Arc::new(source),

@@ -189,6 +189,11 @@ impl Client {
         String::from_utf8(line).unwrap()
     }
 
+    /// An answer is there, and stays unread.
+    pub(crate) fn until_answered(&self) {
+        assert_eq!(self.0.peek(&mut [0]).unwrap(), 1);
+    }
+
     pub(crate) fn say(&mut self, line: &str) -> String {
         self.send(format!("{line}\n").as_bytes());
         self.answer()

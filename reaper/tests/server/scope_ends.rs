@@ -54,6 +54,32 @@ fn hundreds_that_end_at_once_share_a_few_lists() {
     assert_eq!(engine.removals().len(), 512, "each is asked for once");
 }
 
+/// A process that says so and ends without having read an answer: its side resets the connection, by which nothing is lost that
+/// it has said, be it more than the server reads at a time.
+#[test]
+fn what_was_said_before_a_connection_was_reset_counts() {
+    let engine = Engine::start(World::default());
+    let ryuk = Ryuk::start(&engine.host(), &[("RYUK_VERBOSE", "true")]);
+    let _session = ryuk.registered(OURS);
+    let scopes: Vec<_> = (0..256).map(|number| format!("s{number}")).collect();
+    let mut test = scoped(&ryuk, "first");
+    for scope in &scopes {
+        assert_eq!(test.say(&format!("%scope {}", filter(scope))), "ACK");
+    }
+    test.send(format!("%scope-end {}\n", filter("first")).as_bytes());
+    test.until_answered();
+    ryuk.signal("STOP");
+    test.send(
+        scopes.iter().map(|scope| format!("%scope-end {}\n", filter(scope))).collect::<String>().as_bytes(),
+    );
+    drop(test);
+    ryuk.signal("CONT");
+    for scope in &scopes {
+        ryuk.until_logged(&format!("\"scope={scope}\"]}} ended"));
+    }
+    assert!(!ryuk.log().iter().any(|line| line.contains(" lost")), "{:#?}", ryuk.log());
+}
+
 /// The engine takes five seconds for it.
 #[test]
 fn while_a_scope_is_removed_everybody_is_answered() {
