@@ -44,6 +44,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=ryuk");
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=build");
+    println!("cargo::rerun-if-env-changed=DOCS_RS");
     let out = PathBuf::from(env::var("OUT_DIR")?);
     let built_for = env::var("CARGO_CFG_TARGET_ARCH")?;
     // The first is the one that is tried without asking the engine: mostly it is on the machine that is built for.

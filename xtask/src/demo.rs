@@ -19,27 +19,31 @@ const RUNNER: &str = "test-reaper.runner";
 /// The label under which the example that waits to be killed writes its pid.
 const VICTIM: &str = "example.killed.pid";
 /// The examples that need nothing but an engine. Of the others some want `cargo xtask images` first, and some are
-/// `cargo xtask bench`'s.
-const ONLY: &str = "not binary(/postgres|redis|scopes/)";
+/// `cargo xtask bench`'s. With the workspace's features, which all tests are built with: those of one package are others, for
+/// which most dependencies were built once more.
+const EXAMPLES: &str = "nextest run --workspace --all-features --test asynchronous --test blocking --test compose --test killed \
+                        --test rstest_cases";
 /// Some two seconds are usual: the reaper's timeout of one, and the removing.
 const GONE_WITHIN: Duration = Duration::from_secs(40);
 
 pub(crate) fn run() -> Result<(), String> {
     println!("==> building the examples (the first time about a minute on two cores)");
-    let mut build = cargo(&["nextest", "run", "-p", "reaper-examples", "--no-run"]);
+    let examples: Vec<&str> = EXAMPLES.split_whitespace().collect();
+    let mut build = cargo(&examples);
+    build.arg("--no-run");
     if !std::io::stderr().is_terminal() {
         build.stderr(Stdio::null());
     }
     let status = build.status();
     if !status.is_ok_and(|status| status.success()) {
-        return Err("the examples do not build; see `cargo nextest run -p reaper-examples`".into());
+        return Err(format!("the examples do not build; see `cargo {EXAMPLES}`"));
     }
-    println!("==> cargo nextest run -p reaper-examples --run-ignored all -E '{ONLY}'");
+    println!("==> cargo {EXAMPLES} --run-ignored all");
     println!(
         "    one of these tests will be killed with SIGKILL, so one will fail: that is the demonstration\n"
     );
-    let mut arguments = vec!["nextest", "run", "-p", "reaper-examples", "--run-ignored", "all"];
-    arguments.extend(["--no-fail-fast", "--hide-progress-bar", "-E", ONLY]);
+    let mut arguments = [&examples[..], &["--run-ignored", "all"]].concat();
+    arguments.extend(["--no-fail-fast", "--hide-progress-bar"]);
     arguments.extend(["--color", if std::io::stderr().is_terminal() { "always" } else { "never" }]);
     let mut runner = cargo(&arguments)
         .stderr(Stdio::piped())

@@ -5,6 +5,7 @@
 
 use std::path::Path;
 
+use crate::check::WITHOUT_SERVER;
 use crate::package;
 use crate::step::{Steps, cargo};
 
@@ -31,6 +32,7 @@ pub(crate) fn check(steps: &mut Steps, root: &Path) -> Result<(), String> {
     let mut update = cargo(&["update", "--quiet", "-Z", "direct-minimal-versions"]);
     steps.run(update.current_dir(&folder).env("RUSTC_BOOTSTRAP", "1"))?;
     let mut check = cargo(&["check", "--package", package::PACKAGES[1], "--features", FEATURES]);
+    check.env(WITHOUT_SERVER.0, WITHOUT_SERVER.1);
     steps.run(check.current_dir(&folder).env("CARGO_TARGET_DIR", root.join("target")))
 }
 
