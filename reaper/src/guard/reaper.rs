@@ -275,6 +275,7 @@ impl Reaper {
     }
 
     /// The engine on which the session's reaper runs; none where the reaper is switched off.
+    #[cfg(any(feature = "cli", feature = "testcontainers", all(feature = "bollard", feature = "rstest")))]
     pub(crate) fn own_engine(&self) -> Option<&Endpoint> {
         self.connection.as_deref().map(|connection| &connection.engine)
     }

@@ -2,11 +2,12 @@
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::finding::{Examination, Told};
 use crate::acquire::{Image, Plan, acquire};
@@ -26,6 +27,8 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Where it takes longer, the reaper's log may say why.
 const SOON: Duration = Duration::from_secs(2);
 const LOG_LINES: usize = 5;
+/// For an engine that accepts a connection and then says nothing.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 /// A container, a network and a volume.
 const CREATED: usize = 3;
 
@@ -64,7 +67,7 @@ impl<T: FnMut(Told)> Examination<T> {
             Err(error) => error,
         };
         let runs = |container: &Container| container.state == State::Running;
-        let running = engine.inspect(&plan.name()).await.ok().flatten().filter(runs);
+        let running = inspect(engine, plan).await.ok().flatten().filter(runs);
         match (&error, running) {
             // The embedded server acknowledges nothing that it could not remove.
             (Error::FilterRefused { answer, .. }, _) => {
@@ -160,6 +163,18 @@ impl<T: FnMut(Told)> Examination<T> {
     }
 }
 
+/// The reaper, as an engine that answers describes it.
+async fn inspect(engine: &ApiEngine, plan: &Plan) -> Result<Option<Container>> {
+    let name = plan.name();
+    timeout(ANSWERED_WITHIN, engine.inspect(&name)).await.unwrap_or_else(|_| {
+        let silent = format!("the engine did not answer within {ANSWERED_WITHIN:?}");
+        Err(Error::Engine {
+            operation: "look up the reaper container".into(),
+            source: Arc::new(io::Error::new(io::ErrorKind::TimedOut, silent)),
+        })
+    })
+}
+
 fn socket_advice(plan: &Plan) -> String {
     format!(
         "see whether the engine's socket is at {} on its own host (TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE), and \
@@ -193,7 +208,7 @@ async fn create(engine: &ApiEngine, plan: &Plan) -> Result<()> {
         labels.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
     // The image's own value would spare the container.
     labels.insert(RYUK.to_owned(), String::new());
-    let image = engine.inspect(&plan.name()).await?.map(|reaper| reaper.image).unwrap_or_default();
+    let image = inspect(engine, plan).await?.map(|reaper| reaper.image).unwrap_or_default();
     let reaper = plan.container(&Image::choose(&plan.config), None);
     // Not on the engine's usual network, which it may not have.
     let network = engine.create_network(&name, &labels).await?;
