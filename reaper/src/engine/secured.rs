@@ -55,8 +55,8 @@ impl PartialEq for Secured {
 impl Eq for Secured {}
 
 #[cfg(not(feature = "tls"))]
-pub(super) async fn connect(_: &Secured) -> io::Result<Stream> {
-    Err(io::Error::new(io::ErrorKind::Unsupported, "TLS takes the feature `tls`"))
+pub(super) fn connect(_: &Secured) -> std::future::Ready<io::Result<Stream>> {
+    std::future::ready(Err(io::Error::new(io::ErrorKind::Unsupported, "TLS takes the feature `tls`")))
 }
 
 #[cfg(feature = "tls")]
