@@ -58,7 +58,8 @@ fn refused(command: &mut Command, expected: &str) {
 #[test]
 fn addresses_that_are_none_are_refused_at_once_with_the_way_out() {
     let run = Run::new();
-    let address = "an address such as unix:///var/run/docker.sock or tcp://127.0.0.1:2375";
+    let address =
+        "an address such as unix:///var/run/docker.sock, tcp://127.0.0.1:2375 or ssh://user@build.example";
     let host = "a host's name or address alone, such as host.docker.internal or 192.168.0.10, without scheme and port";
     let socket = "the path of the engine's socket on the engine's own host, such as /var/run/docker.sock; an \
                   engine's address belongs in DOCKER_HOST";

@@ -80,7 +80,7 @@ fn slow_clients_neither_keep_others_out_nor_end_the_reaper() {
     // Those limits are what this is about.
     assert_eq!(
         (before["HostConfig"]["Memory"].as_i64(), before["HostConfig"]["PidsLimit"].as_i64()),
-        (Some(64 << 20), Some(64))
+        (Some(64 << 20), Some(2048))
     );
     let port =
         before["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"].as_str().unwrap().parse().unwrap();

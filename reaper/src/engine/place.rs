@@ -13,6 +13,9 @@ use crate::settings::{self, Config, Found};
 /// Where an engine listens that has no TLS, unless its address says where.
 const PLAIN_PORT: u16 = 2375;
 
+const ADDRESS: &str =
+    "an address such as unix:///var/run/docker.sock, tcp://127.0.0.1:2375 or ssh://user@build.example";
+
 /// A way to an engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Place {
@@ -57,11 +60,7 @@ pub(super) fn named(config: &Config) -> Result<Option<Place>> {
 }
 
 pub(super) fn parse(found: &Found, config: &Config) -> Result<Place> {
-    let refusal = || {
-        found.refuse(
-            "an address such as unix:///var/run/docker.sock, tcp://127.0.0.1:2375 or ssh://user@build.example",
-        )
-    };
+    let refusal = || found.refuse(ADDRESS);
     let (scheme, address) = found.value.split_once("://").ok_or_else(refusal)?;
     match scheme {
         "unix" if address.starts_with('/') => Ok(Place::Socket(address.into())),
@@ -99,7 +98,7 @@ fn secured(found: &Found, _: &str, _: &Config) -> Result<Place> {
 
 /// `host:port`, with the port that is meant where none is named.
 fn with_port(found: &Found, address: &str, usual: u16) -> Result<String> {
-    let refusal = || found.refuse("an address such as tcp://127.0.0.1:2375");
+    let refusal = || found.refuse(ADDRESS);
     let address = address.trim_end_matches('/');
     let (host, port) = match address.rsplit_once(':') {
         // The colons of an address in brackets are its own.
