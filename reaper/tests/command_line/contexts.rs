@@ -85,14 +85,16 @@ fn a_context_that_cannot_be_used_is_an_error_and_no_other_engine_is_taken() {
         &[("DOCKER_CONTEXT", "nowhere")],
         &["setting DOCKER_CONTEXT from the environment is \"nowhere\"", "docker context ls"],
     );
-    for (name, host) in [("remote", "ssh://user@build.example:22"), ("gone", "unix:///nowhere.sock")] {
+    for (name, host) in [("remote", "ssh://user@127.0.0.1:1"), ("gone", "unix:///nowhere.sock")] {
         let mut create = run.command("docker");
         create.args(["context", "create", name, "--docker", &format!("host={host}")]);
         succeeded(&create.output().unwrap());
     }
     refused(
         &[("DOCKER_CONTEXT", "remote")],
-        &["setting context remote from DOCKER_CONTEXT (the environment) is \"ssh://user@build.example:22\""],
+        &[
+            "tried ssh://user@127.0.0.1:1 (context remote from DOCKER_CONTEXT (the environment)): ssh: connect to",
+        ],
     );
     refused(
         &[("DOCKER_CONTEXT", "gone")],
