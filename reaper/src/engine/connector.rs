@@ -2,13 +2,9 @@
 
 use std::io;
 
-use socket2::SockRef;
-use tokio::net::TcpStream;
-
 use super::place::Place;
-use super::stream::Stream;
+use super::stream::{Stream, tcp};
 use super::{secured, ssh};
-use crate::platform;
 
 /// Connects to an engine; whoever asks has a deadline.
 pub(crate) async fn connect(place: &Place) -> io::Result<Stream> {
@@ -21,13 +17,7 @@ pub(crate) async fn connect(place: &Place) -> io::Result<Stream> {
         Place::Pipe(path) => pipe(path).await,
         #[cfg(not(windows))]
         Place::Pipe(_) => Err(io::Error::new(io::ErrorKind::Unsupported, "named pipes are for Windows")),
-        Place::Tcp(address) => {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
-            // A connection to a reaper may go this way, and an engine that vanishes has to be missed.
-            platform::keep_alive(&SockRef::from(&stream))?;
-            Ok(Box::new(stream))
-        }
+        Place::Tcp(address) => Ok(Box::new(tcp(address).await?)),
         Place::Tls(secured) => secured::connect(secured).await,
         Place::Ssh(destination) => ssh::connect(destination),
     }

@@ -3,11 +3,10 @@
 use std::io;
 use std::net::SocketAddr;
 
-use socket2::SockRef;
 use tokio::net::TcpStream;
 
 use super::provider::{Published, RYUK_PORT};
-use crate::platform;
+use super::stream::tcp;
 
 /// Connects to a reaper whose port is published on this host, which may be the one we are on.
 pub(super) async fn dial(
@@ -18,24 +17,21 @@ pub(super) async fn dial(
 ) -> io::Result<TcpStream> {
     let mut outcome = Err(io::ErrorKind::AddrNotAvailable.into());
     for address in addresses(host, reaper, is_provable).await? {
-        outcome = TcpStream::connect(address).await;
+        outcome = tcp(address).await;
         if outcome.is_ok() {
             break;
         }
     }
-    let stream = match (outcome, reaper.address) {
-        (Ok(stream), _) => stream,
+    match (outcome, reaper.address) {
+        (Ok(stream), _) => Ok(stream),
         // A published port is served by a process of the engine's, which may be gone while the reaper
         // is not. Only where the container's network is this host's: elsewhere its address is another's. That
         // cannot be seen where the engine's socket is forwarded, so it has to be proved.
         (Err(refused), Some(address)) if is_local && is_provable => {
-            TcpStream::connect((address, RYUK_PORT)).await.map_err(|_| refused)?
+            tcp((address, RYUK_PORT)).await.map_err(|_| refused)
         }
-        (Err(refused), _) => return Err(refused),
-    };
-    stream.set_nodelay(true)?;
-    platform::keep_alive(&SockRef::from(&stream))?;
-    Ok(stream)
+        (Err(refused), _) => Err(refused),
+    }
 }
 
 /// Where the published port is, address and port of one family.

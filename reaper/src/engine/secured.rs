@@ -65,8 +65,7 @@ pub(super) use self::tls::connect;
 #[cfg(feature = "tls")]
 mod tls {
     use std::path::Path;
-    use std::pin::Pin;
-    use std::task::{Context, Poll, ready};
+    use std::task::{Context, Poll};
 
     use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
     use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
@@ -77,15 +76,12 @@ mod tls {
         AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
         SignatureScheme,
     };
-    use socket2::SockRef;
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-    use tokio::net::TcpStream;
     use tokio_rustls::TlsConnector;
-    use tokio_rustls::client::TlsStream;
 
+    use super::super::stream::{Explain, Explained, tcp};
     use super::super::verdict::Hopeless;
     use super::{Arc, Files, OnceLock, Secured, Stream, host, io};
-    use crate::{error, platform};
+    use crate::error;
 
     impl Secured {
         pub(crate) fn new(address: String, files: Files) -> Self {
@@ -181,46 +177,15 @@ mod tls {
             advice: "name a folder with ca.pem, cert.pem and key.pem with DOCKER_CERT_PATH",
         })?;
         let name = ServerName::try_from(host(&secured.address).to_owned()).map_err(io::Error::other)?;
-        let stream = TcpStream::connect(&secured.address).await?;
-        stream.set_nodelay(true)?;
-        platform::keep_alive(&SockRef::from(&stream))?;
-        let stream = TlsConnector::from(config).connect(name, stream).await;
+        let stream = TlsConnector::from(config).connect(name, tcp(&secured.address).await?).await;
         let stream = stream.map_err(|error| told(error, &secured.files))?;
-        Ok(Box::new(Explained { stream, files: secured.files.clone() }))
+        Ok(Box::new(Explained { stream, known: secured.files.clone() }))
     }
 
-    /// A stream whose errors say what to do: what the engine has against our certificate comes after the handshake.
-    struct Explained {
-        stream: TlsStream<TcpStream>,
-        files: Files,
-    }
-
-    impl AsyncRead for Explained {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            let outcome = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
-            Poll::Ready(outcome.map_err(|error| told(error, &self.files)))
-        }
-    }
-
-    impl AsyncWrite for Explained {
-        fn poll_write(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-            bytes: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            Pin::new(&mut self.stream).poll_write(context, bytes)
-        }
-
-        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_flush(context)
-        }
-
-        fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_shutdown(context)
+    /// What the engine has against our certificate comes after the handshake.
+    impl Explain for Files {
+        fn explain(&mut self, _: &mut Context<'_>, read: io::Result<usize>) -> Poll<io::Result<()>> {
+            Poll::Ready(read.map(drop).map_err(|error| told(error, self)))
         }
     }
 
@@ -236,28 +201,30 @@ mod tls {
     /// What becomes of an error of TLS's.
     fn told(error: io::Error, files: &Files) -> io::Error {
         let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) else { return error };
-        let folder = &files.folder.value;
-        let hopeless = |problem: String, advice| Hopeless { problem, advice }.into();
-        match tls {
-            Error::InvalidCertificate(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
-                hopeless(
-                    format!("the engine's certificate is not one that {folder}/ca.pem has signed"),
-                    ANOTHER_FOLDER,
-                )
+        let (problem, advice) = match tls {
+            Error::InvalidCertificate(error) => of_engines(error, files),
+            Error::AlertReceived(alert) if is_about_us(*alert) => of_ours(*alert, files),
+            Error::InvalidMessage(_) => (format!("no TLS is spoken there: {tls}"), NO_TLS),
+            _ => return error,
+        };
+        Hopeless { problem, advice }.into()
+    }
+
+    /// What is wrong with the engine's certificate, and what leads out.
+    fn of_engines(error: &CertificateError, files: &Files) -> (String, &'static str) {
+        use CertificateError as E;
+        if let Some(flaw) = date(error) {
+            return (format!("the engine's certificate {flaw}"), RENEW_ENGINES);
+        }
+        match error {
+            E::UnknownIssuer | E::BadSignature => (
+                format!("the engine's certificate is not one that {}/ca.pem has signed", files.folder.value),
+                ANOTHER_FOLDER,
+            ),
+            E::NotValidForName | E::NotValidForNameContext { .. } => {
+                (format!("the engine's certificate is for another name: {error}"), ANOTHER_NAME)
             }
-            Error::InvalidCertificate(error) if date(error).is_some() => {
-                let flaw = date(error).unwrap_or_default();
-                hopeless(format!("the engine's certificate {flaw}"), RENEW_ENGINES)
-            }
-            Error::InvalidCertificate(
-                error @ (CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }),
-            ) => hopeless(format!("the engine's certificate is for another name: {error}"), ANOTHER_NAME),
-            Error::InvalidCertificate(error) => {
-                hopeless(format!("the engine's certificate has no use: {error}"), ANOTHER_FOLDER)
-            }
-            Error::AlertReceived(alert) if is_about_us(*alert) => refused(*alert, files),
-            Error::InvalidMessage(_) => hopeless(format!("no TLS is spoken there: {tls}"), NO_TLS),
-            _ => error,
+            _ => (format!("the engine's certificate has no use: {error}"), ANOTHER_FOLDER),
         }
     }
 
@@ -288,27 +255,27 @@ mod tls {
         )
     }
 
-    /// The engine does not take our certificate, or misses one.
-    fn refused(alert: AlertDescription, files: &Files) -> io::Error {
+    /// Why the engine does not take our certificate, or misses one.
+    fn of_ours(alert: AlertDescription, files: &Files) -> (String, &'static str) {
         let folder = &files.folder.value;
-        let (problem, advice) = match files.flaw() {
-            _ if !files.path("cert.pem").exists() => (
-                format!("the engine asks for a client's certificate, and {folder} has no cert.pem"),
-                ANOTHER_FOLDER,
-            ),
-            Some(Error::InvalidCertificate(error)) if date(&error).is_some() => {
-                let flaw = date(&error).unwrap_or_default();
-                (format!("the certificate {folder}/cert.pem {flaw}"), RENEW_OURS)
-            }
-            Some(Error::InvalidCertificate(
-                CertificateError::UnknownIssuer | CertificateError::BadSignature,
-            )) => (
-                format!("the engine does not take {folder}/cert.pem, which {folder}/ca.pem has not signed"),
-                ANOTHER_FOLDER,
-            ),
-            _ => (format!("the engine does not take {folder}/cert.pem: {alert:?}"), ANOTHER_FOLDER),
+        if !files.path("cert.pem").exists() {
+            let problem = format!("the engine asks for a client's certificate, and {folder} has no cert.pem");
+            return (problem, ANOTHER_FOLDER);
+        }
+        let flaw = match files.flaw() {
+            Some(Error::InvalidCertificate(flaw)) => Some(flaw),
+            _ => None,
         };
-        Hopeless { problem, advice }.into()
+        if let Some(flaw) = flaw.as_ref().and_then(date) {
+            return (format!("the certificate {folder}/cert.pem {flaw}"), RENEW_OURS);
+        }
+        let why = match flaw {
+            Some(CertificateError::UnknownIssuer | CertificateError::BadSignature) => {
+                format!(", which {folder}/ca.pem has not signed")
+            }
+            _ => format!(": {alert:?}"),
+        };
+        (format!("the engine does not take {folder}/cert.pem{why}"), ANOTHER_FOLDER)
     }
 
     /// Takes whoever has the key of the certificate that is shown, for an engine that is named as one whose certificate

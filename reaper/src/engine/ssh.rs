@@ -96,21 +96,18 @@ mod unix {
     use std::io::{self, Read as _, Write as _};
     use std::os::fd::OwnedFd;
     use std::os::unix::net::UnixStream as Pair;
-    use std::pin::Pin;
     use std::process::{Child, Command, Stdio};
     use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
     use std::task::{Context, Poll, ready};
     use std::time::Duration;
 
-    use std::future::Future as _;
-
+    use futures_util::FutureExt as _;
     use rustix::process::{Pid, WaitId, WaitIdOptions, waitid};
-    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
     use tokio::net::UnixStream;
     use tokio::sync::oneshot;
 
     use super::Destination;
-    use crate::engine::stream::Stream;
+    use crate::engine::stream::{Explain, Explained, Stream};
     use crate::engine::verdict::Hopeless;
     use crate::engine::worker::wait;
 
@@ -137,7 +134,7 @@ mod unix {
         let (stream, process, ended) = start(destination)?;
         stream.set_nonblocking(true)?;
         let stream = UnixStream::from_std(stream)?;
-        Ok(Box::new(Channel { stream, ended: Some(ended), process }))
+        Ok(Box::new(Explained { stream, known: Channel { ended: Some(ended), process } }))
     }
 
     /// Whether an engine answers there.
@@ -262,49 +259,29 @@ mod unix {
         io::Error::new(io::ErrorKind::ConnectionRefused, problem)
     }
 
-    /// A stream through a process, whose end without a word from the engine is an error with what it said.
+    /// The process that a stream goes through. Where it ends without a word from the engine, that is an error with what it
+    /// said.
     struct Channel {
-        stream: UnixStream,
         /// Taken once the engine has said something.
         ended: Option<oneshot::Receiver<io::Error>>,
         process: Process,
     }
 
-    impl AsyncRead for Channel {
-        fn poll_read(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-            buffer: &mut ReadBuf<'_>,
-        ) -> Poll<io::Result<()>> {
-            let before = buffer.filled().len();
-            let outcome = ready!(Pin::new(&mut self.stream).poll_read(context, buffer));
-            if buffer.filled().len() > before {
+    impl Explain for Channel {
+        fn explain(&mut self, context: &mut Context<'_>, read: io::Result<usize>) -> Poll<io::Result<()>> {
+            if matches!(read, Ok(1..)) {
                 self.ended = None;
             }
-            let Some(ended) = &mut self.ended else { return Poll::Ready(outcome) };
-            let told = ready!(Pin::new(ended).poll(context));
+            let read = read.map(drop);
+            let Some(ended) = &mut self.ended else { return Poll::Ready(read) };
+            let told = ready!(ended.poll_unpin(context));
             self.ended = None;
-            Poll::Ready(told.map_or(outcome, Err))
-        }
-    }
-
-    impl AsyncWrite for Channel {
-        fn poll_write(
-            mut self: Pin<&mut Self>,
-            context: &mut Context<'_>,
-            bytes: &[u8],
-        ) -> Poll<io::Result<usize>> {
-            Pin::new(&mut self.stream).poll_write(context, bytes)
+            Poll::Ready(told.map_or(read, Err))
         }
 
-        fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-            Pin::new(&mut self.stream).poll_flush(context)
-        }
-
-        fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        fn shut(&mut self) {
             // What was written last is still on its way; the engine ends the rest then.
             self.process.is_let_go = true;
-            Pin::new(&mut self.stream).poll_shutdown(context)
         }
     }
 
