@@ -11,7 +11,7 @@ use reaper_tests::engine::Engine;
 use reaper_tests::login::Login;
 use reaper_tests::process::Process;
 use reaper_tests::second_engine::SecondEngine;
-use reaper_tests::suite::{Run, succeeded, text};
+use reaper_tests::suite::{Run, text};
 use reaper_tests::until;
 
 use crate::engines::until_another_reaper_knows;
@@ -112,9 +112,7 @@ fn a_context_with_certificates_is_used_and_handed_on() {
     authority.write(&certificates, &["client"], Validity::Now);
     let folder = certificates.display();
     let files = format!("ca={folder}/ca.pem,cert={folder}/cert.pem,key={folder}/key.pem");
-    let mut create = run.command("docker");
-    create.args(["context", "create", "far", "--docker", &format!("host={},{files}", second.docker_host())]);
-    succeeded(&create.output().unwrap());
+    run.context("far", &format!("host={},{files}", second.docker_host()));
     // What it has read is its own from then on.
     std::fs::remove_dir_all(&certificates).unwrap();
 
@@ -138,9 +136,7 @@ fn testcontainers_is_not_let_create_where_nothing_is_guarded() {
         engine.load(reaper_examples::ARCHIVE);
     }
     let host = second.docker_host();
-    let mut create = run.command("docker");
-    create.args(["context", "create", "other", "--docker", &format!("host={host}")]);
-    succeeded(&create.output().unwrap());
+    run.context("other", &format!("host={host}"));
     let test = |name: &str, session: &str| {
         let mut test = run.binary("extension");
         test.args(["--exact", name, "--include-ignored"]).env("WORKLOAD", reaper_examples::IMAGE);

@@ -1,10 +1,13 @@
 //! A host to log in to with `ssh`: the machine of a second engine.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::Command;
 
-use reaper_tests_engine::programs::{LOGIN, missing};
+use reaper_tests_engine::programs::LOGIN;
 
+use crate::machine;
 use crate::second_engine::SecondEngine;
 
 /// A running `sshd` on an engine's machine; it ends with that.
@@ -21,11 +24,10 @@ impl Login {
     /// When a program is missing, or does not do it.
     #[must_use]
     pub fn to(engine: &mut SecondEngine) -> Self {
-        let missing = missing(&LOGIN);
-        assert!(missing.is_empty(), "these tests take {missing:?}: `cargo xtask setup` installs them");
+        machine::require(&LOGIN);
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path();
-        for name in ["host", "user", "other"] {
+        for name in ["host", "user"] {
             let mut keygen = Command::new("ssh-keygen");
             keygen.args(["-q", "-t", "ed25519", "-N", "", "-f"]).arg(path.join(name));
             assert!(keygen.status().expect("ssh-keygen starts").success());
@@ -55,8 +57,7 @@ impl Login {
         );
         // As a user's own file would be read; but `ssh` looks for that in the home of the system's list alone.
         write("ssh", format!("#!/bin/sh\nexec /usr/bin/ssh -F '{here}/ssh.conf' \"$@\"\n"));
-        let mut executable = Command::new("chmod");
-        assert!(executable.arg("755").arg(path.join("ssh")).status().expect("chmod starts").success());
+        std::fs::set_permissions(path.join("ssh"), Permissions::from_mode(0o755)).expect("a file of ours");
         engine.run(&format!("mkdir -p /run/sshd && /usr/sbin/sshd -f {here}/sshd.conf -E {here}/sshd.log"));
         Self { folder, address }
     }
@@ -82,26 +83,6 @@ impl Login {
         let path = std::env::var_os("PATH").unwrap_or_default();
         let folders = std::iter::once(self.folder.path().to_owned()).chain(std::env::split_paths(&path));
         command.env("PATH", std::env::join_paths(folders).expect("folders"));
-    }
-
-    /// From now on another key is shown, which the host does not let in.
-    ///
-    /// # Panics
-    ///
-    /// When the keys cannot be exchanged.
-    pub fn forget_user(&self) {
-        let path = self.folder.path();
-        std::fs::copy(path.join("other"), path.join("user")).expect("a key");
-        std::fs::copy(path.join("other.pub"), path.join("user.pub")).expect("a key");
-    }
-
-    /// From now on the host is somebody else.
-    ///
-    /// # Panics
-    ///
-    /// When it cannot be written down.
-    pub fn forget_host(&self) {
-        std::fs::write(self.folder.path().join("known"), "").expect("room for a file");
     }
 
     /// What the host has to say.

@@ -165,7 +165,7 @@ fn below(folder: &Path, found: &mut Vec<PathBuf>) {
 
 /// What a machine takes; a test that cannot have it has not passed.
 #[track_caller]
-fn require(besides: &[Program]) {
+pub(crate) fn require(besides: &[Program]) {
     let mut missing = Vec::new();
     if !programs::is_root() {
         missing.push("root, for namespaces and an engine".to_owned());

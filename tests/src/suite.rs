@@ -128,6 +128,17 @@ impl Run {
         command
     }
 
+    /// Makes a context, as the docker command itself writes one down.
+    ///
+    /// # Panics
+    ///
+    /// When the command does not do it.
+    pub fn context(&self, name: &str, engine: &str) {
+        let mut create = self.command("docker");
+        create.args(["context", "create", name, "--docker", engine]);
+        succeeded(&create.output().expect("the docker command starts"));
+    }
+
     /// What the suite's tests have logged so far.
     #[must_use]
     pub fn records(&self) -> Vec<Record> {

@@ -108,7 +108,7 @@ impl Plan {
     /// Who says where the engine's own host has its socket.
     pub(super) fn origin_of_socket(&self) -> String {
         match &self.config.socket {
-            Some(found) => format!("{} from {}", found.name, found.origin),
+            Some(found) => found.to_string(),
             None => "guessed from where this process reaches the engine".to_owned(),
         }
     }

@@ -14,7 +14,7 @@ use super::place::Place;
 use super::verdict::invalid;
 
 /// For an engine that accepts a connection and then says nothing.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
+pub(crate) const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 
 /// An engine, as it describes itself.
 pub(crate) struct About {

@@ -70,18 +70,20 @@ pub(crate) struct Probed {
 
 /// Every candidate in order, each tried when it is asked for.
 pub(crate) fn probes(config: &Config) -> Result<impl Iterator<Item = Probed>> {
-    let candidates = candidates(config)?.into_iter();
-    Ok(candidates.map(|(place, origin)| Probed { outcome: probe(&place), place, origin }))
+    let candidates = candidates(config)?;
+    #[cfg(feature = "tls")]
+    for (place, _) in &candidates {
+        if let Place::Tls(secured) = place {
+            secured.ready()?;
+        }
+    }
+    Ok(candidates.into_iter().map(|(place, origin)| Probed { outcome: probe(&place), place, origin }))
 }
 
 fn candidates(config: &Config) -> Result<Vec<(Place, String)>> {
     if let Some(found) = &config.docker_host {
         let place = place::parse(found, config)?;
-        #[cfg(feature = "tls")]
-        if let Place::Tls(secured) = &place {
-            secured.ready()?;
-        }
-        return Ok(vec![(place, format!("{} from {}", found.name, found.origin))]);
+        return Ok(vec![(place, found.to_string())]);
     }
     if cfg!(windows) {
         return Ok(pipes());

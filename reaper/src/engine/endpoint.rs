@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
+use std::process::Command;
 
 use super::place::Place;
 use crate::settings::Config;
@@ -54,7 +55,7 @@ impl Endpoint {
             }
             (None, _) => DEFAULT_SOCKET.to_owned(),
         };
-        let named = config.docker_host.as_ref().map(|found| format!("{} from {}", found.name, found.origin));
+        let named = config.docker_host.as_ref().map(ToString::to_string);
         let origin = named.unwrap_or_else(|| "found at a usual place".to_owned());
         Self { place, origin, host, local, socket, probed: true }
     }
@@ -108,13 +109,18 @@ impl Endpoint {
     }
 
     /// Sets [`Endpoint::variables`] for a command.
-    pub fn set_for(&self, command: &mut std::process::Command) {
-        for (name, value) in self.variables() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
-        }
+    pub fn set_for(&self, command: &mut Command) {
+        set(command, self.variables());
+    }
+}
+
+/// Sets variables for a command; none for what must not be there.
+pub(crate) fn set(command: &mut Command, variables: Vec<(&'static str, Option<OsString>)>) {
+    for (name, value) in variables {
+        match value {
+            Some(value) => command.env(name, value),
+            None => command.env_remove(name),
+        };
     }
 }
 

@@ -98,10 +98,7 @@ mod tests {
     use tokio::io::AsyncWriteExt as _;
 
     use super::*;
-
-    fn piece(stream: u8, text: &str) -> Vec<u8> {
-        [&[stream, 0, 0, 0, 0, 0, 0, u8::try_from(text.len()).unwrap()][..], text.as_bytes()].concat()
-    }
+    use crate::engine::frames::piece;
 
     async fn opened(says: &[u8]) -> io::Result<Opened> {
         let (client, mut engine) = tokio::io::duplex(8192);
@@ -112,17 +109,17 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_is_one_once_its_process_says_so() {
-        let opened = opened(&[piece(1, "OP"), piece(1, "EN\nHELLO")].concat()).await;
+        let opened = opened(&[piece(1, b"OP"), piece(1, b"EN\nHELLO")].concat()).await;
         assert_eq!(opened.unwrap().said, b"HELLO");
     }
 
     #[tokio::test]
     async fn why_there_is_no_connection_is_what_was_said_in_its_place() {
         for (says, expected) in [
-            (piece(2, "the reaper does not listen\n"), "the reaper does not listen"),
+            (piece(2, b"the reaper does not listen\n"), "the reaper does not listen"),
             // As Docker says it, over the stream of the output.
-            (piece(1, "OCI runtime exec failed: no such file\r\n"), "OCI runtime exec failed: no such file"),
-            (piece(1, "OPEN"), "OPEN"),
+            (piece(1, b"OCI runtime exec failed: no such file\r\n"), "OCI runtime exec failed: no such file"),
+            (piece(1, b"OPEN"), "OPEN"),
             (Vec::new(), "the process for the connection ended without a word"),
         ] {
             let error = opened(&says).await.map(|_| ()).unwrap_err();

@@ -62,16 +62,18 @@ impl Frames {
     }
 }
 
+/// A piece as an engine sends one.
+#[cfg(test)]
+pub(super) fn piece(stream: u8, text: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(text.len()).unwrap().to_be_bytes();
+    [&[stream, 0, 0, 0][..], &length, text].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn piece(stream: u8, text: &[u8]) -> Vec<u8> {
-        let length = u32::try_from(text.len()).unwrap().to_be_bytes();
-        [&[stream, 0, 0, 0][..], &length, text].concat()
-    }
 
     fn apart<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> (Vec<u8>, Vec<u8>) {
         let (mut frames, mut output) = (Frames::default(), Vec::new());

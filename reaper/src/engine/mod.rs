@@ -42,7 +42,7 @@ mod verdict;
 mod worker;
 
 #[cfg(feature = "cli")]
-pub(crate) use self::about::{about, create_volume, has_image};
+pub(crate) use self::about::{ANSWERED_WITHIN, about, create_volume, has_image};
 pub(crate) use self::api_engine::ApiEngine;
 pub(crate) use self::attend::Said;
 pub(crate) use self::connect_words::LABEL as CONNECT;
@@ -52,6 +52,8 @@ pub(crate) use self::connector::{authority, connect};
 pub(crate) use self::discover::{Probed, probes};
 pub(crate) use self::discover::{discover, likely};
 pub use self::endpoint::Endpoint;
+#[cfg(feature = "cli")]
+pub(crate) use self::endpoint::set;
 pub(crate) use self::exec::Exec;
 #[cfg(feature = "testcontainers")]
 pub(crate) use self::identity::{Identity, identity};

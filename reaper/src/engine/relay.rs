@@ -159,10 +159,7 @@ mod tests {
     use tokio::io::{BufReader, DuplexStream};
 
     use super::*;
-
-    fn piece(stream: u8, text: &str) -> Vec<u8> {
-        [&[stream, 0, 0, 0, 0, 0, 0, u8::try_from(text.len()).unwrap()][..], text.as_bytes()].concat()
-    }
+    use crate::engine::frames::piece;
 
     /// A client's end, and what is at the engine's.
     fn joined() -> (TcpStream, DuplexStream) {
@@ -196,14 +193,14 @@ mod tests {
         assert_eq!(read(&mut client, 5).await, "first");
         client.write_all(b"label=a=b\n").await.unwrap();
         assert_eq!(read(&mut engine, 10).await, "label=a=b\n");
-        engine.write_all(&[piece(2, "no"), piece(1, "ACK\n")].concat()).await.unwrap();
+        engine.write_all(&[piece(2, b"no"), piece(1, b"ACK\n")].concat()).await.unwrap();
         assert_eq!(read(&mut client, 4).await, "ACK\n");
     }
 
     #[tokio::test]
     async fn the_end_of_the_engines_stream_is_the_clients() {
         let (mut client, mut engine) = joined();
-        engine.write_all(&piece(1, "bye")).await.unwrap();
+        engine.write_all(&piece(1, b"bye")).await.unwrap();
         drop(engine);
         assert_eq!(rest(&mut client).await, "firstbye");
     }
@@ -215,7 +212,7 @@ mod tests {
         client.write_all(b"%scope-end label=a=b\n").await.unwrap();
         client.shutdown().await.unwrap();
         assert_eq!(rest(&mut engine).await, "%scope-end label=a=b\n");
-        engine.write_all(&piece(1, "ACK\n")).await.unwrap();
+        engine.write_all(&piece(1, b"ACK\n")).await.unwrap();
         drop(engine);
         assert_eq!(rest(&mut client).await, "firstACK\n");
     }

@@ -34,7 +34,7 @@ pub(crate) fn hidden(config: &Config) -> Result<Option<(Place, String)>> {
     };
     let Some(named) = named(config)? else { return Ok(None) };
     let usual = Place::Socket(DEFAULT_SOCKET.into());
-    Ok((place(&named) != place(&usual)).then(|| (named, format!("{} from {}", found.name, found.origin))))
+    Ok((place(&named) != place(&usual)).then(|| (named, found.to_string())))
 }
 
 /// Whether a client that knows `DOCKER_HOST` and the usual socket alone may come to another engine than this.

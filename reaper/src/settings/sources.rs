@@ -3,6 +3,7 @@
 //! Each value is kept with its source, which is what an error about it has to name.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -33,6 +34,13 @@ impl PartialEq for Found {
 }
 
 impl Eq for Found {}
+
+/// What it is called, and where it was found.
+impl fmt::Display for Found {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{} from {}", self.name, self.origin)
+    }
+}
 
 impl Found {
     pub(crate) fn built(name: &str, value: String) -> Self {

@@ -27,25 +27,30 @@ pub(super) async fn check(reaper: &Reaper) -> Result<()> {
         return Ok(());
     }
     let Some(engine) = reaper.own_engine() else { return Ok(()) };
-    let ours = identity(&engine.place).await.map_err(|error| Error::Engine {
-        operation: "ask the engine who it is".into(),
-        source: Arc::new(error),
-    })?;
-    let Some(ours) = ours else { return Ok(()) };
+    let ask_ours = async || {
+        let ours = identity(&engine.place).await;
+        let operation = || "ask the engine who it is".to_owned();
+        ours.map_err(|error| Error::Engine { operation: operation(), source: Arc::new(error) })
+    };
+    let ours = ask_ours().await?;
     let theirs = match THEIRS.get() {
         Some(theirs) => Some(theirs.clone()),
         None => ask().await.map(|theirs| THEIRS.get_or_init(|| theirs).clone()),
     };
-    match theirs {
-        Some(theirs) if theirs.id != ours.id => Err(Error::OtherEngine {
-            client: "testcontainers",
-            theirs: theirs.name,
-            ours: ours.name,
-            endpoint: engine.to_string(),
-            origin: engine.origin.clone(),
-        }),
-        _ => Ok(()),
+    let Some(theirs) = theirs.filter(|theirs| theirs.id != ours.id && !ours.id.is_empty()) else {
+        return Ok(());
+    };
+    // What is another each time says nothing.
+    if ask_ours().await? != ours {
+        return Ok(());
     }
+    Err(Error::OtherEngine {
+        client: "testcontainers",
+        theirs: theirs.name,
+        ours: ours.name,
+        endpoint: engine.to_string(),
+        origin: engine.origin.clone(),
+    })
 }
 
 /// testcontainers' own engine, by its own client.

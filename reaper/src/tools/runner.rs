@@ -12,7 +12,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::adoption::Adoption;
-use crate::engine::{Inventory as _, Place, Sought, Unlisted, wait, work};
+use crate::engine::{Inventory as _, Place, Sought, Unlisted, set, wait, work};
 use crate::error::{Error, Result};
 use crate::guard::Reaper;
 use crate::removal::sessions::{self, Resource};
@@ -197,11 +197,8 @@ impl Runner {
         if let Some(engine) = self.reaper.own_engine() {
             engine.set_for(command);
         }
-        for (name, value) in self.adoption.get().map(Adoption::variables).unwrap_or_default() {
-            match value {
-                Some(value) => command.env(name, value),
-                None => command.env_remove(name),
-            };
+        if let Some(adoption) = self.adoption.get() {
+            set(command, adoption.variables());
         }
         let outcome = supervise(command);
         if outcome.as_ref().is_ok_and(ExitStatus::success) {

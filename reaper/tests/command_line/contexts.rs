@@ -10,11 +10,9 @@ use crate::{LABELLED, reaper, stderr, stdout, unique};
 
 const GONE_WITHIN: Duration = Duration::from_secs(60);
 
-/// A context, as the docker command itself makes one, that leads to the engine past its usual socket.
+/// A context that leads to the engine past its usual socket.
 fn context(run: &Run, proxy: &Proxy) {
-    let mut create = run.command("docker");
-    create.args(["context", "create", "other", "--docker", &format!("host={}", proxy.endpoint())]);
-    succeeded(&create.output().unwrap());
+    run.context("other", &format!("host={}", proxy.endpoint()));
 }
 
 fn passing() -> Proxy {
@@ -86,9 +84,7 @@ fn a_context_that_cannot_be_used_is_an_error_and_no_other_engine_is_taken() {
         &["setting DOCKER_CONTEXT from the environment is \"nowhere\"", "docker context ls"],
     );
     for (name, host) in [("remote", "ssh://user@127.0.0.1:1"), ("gone", "unix:///nowhere.sock")] {
-        let mut create = run.command("docker");
-        create.args(["context", "create", name, "--docker", &format!("host={host}")]);
-        succeeded(&create.output().unwrap());
+        run.context(name, &format!("host={host}"));
     }
     refused(
         &[("DOCKER_CONTEXT", "remote")],

@@ -43,7 +43,7 @@ impl Image {
         match Self::choose(config) {
             Self::Chosen(reference) => {
                 let found = config.image.as_ref();
-                let who = found.map(|found| format!("{} from {}", found.name, found.origin));
+                let who = found.map(ToString::to_string);
                 (Self::Chosen(reference), format!("asked for by {}", who.unwrap_or_default()))
             }
             Self::Embedded(_) | Self::Official { .. } => match Self::fitting(config, os, architecture) {

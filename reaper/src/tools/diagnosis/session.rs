@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::finding::{Examination, Told};
 use crate::acquire::{Image, Plan, acquire};
 use crate::engine::{
-    ApiEngine, Container, ContainerSpec, Endpoint, Engine as _, Inventory as _, Kind, Refusal, Removal,
-    Resource, Sought, State, Unlisted, create_volume,
+    ANSWERED_WITHIN, ApiEngine, Container, ContainerSpec, Endpoint, Engine as _, Inventory as _, Kind,
+    Refusal, Removal, Resource, Sought, State, Unlisted, create_volume,
 };
 use crate::error::{Error, Result};
 use crate::removal::{Spared, reap};
@@ -27,8 +27,6 @@ const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Where it takes longer, the reaper's log may say why.
 const SOON: Duration = Duration::from_secs(2);
 const LOG_LINES: usize = 5;
-/// For an engine that accepts a connection and then says nothing.
-const ANSWERED_WITHIN: Duration = Duration::from_secs(10);
 /// A container, a network and a volume.
 const CREATED: usize = 3;
 

@@ -40,7 +40,7 @@ impl<T: FnMut(Told)> Examination<T> {
         };
         let given = [&config.docker_host, &config.host, &config.socket, &config.image, &config.hub_prefix];
         let given = given.into_iter().flatten();
-        let given: Vec<_> = given.map(|one| format!("{} from {}", one.name, one.origin)).collect();
+        let given: Vec<_> = given.map(ToString::to_string).collect();
         if config.disabled {
             let text = "the reaper is switched off by TESTCONTAINERS_RYUK_DISABLED or ryuk.disabled: nothing is removed";
             self.bad("settings", text.to_owned(), "unset it, unless you mean it");
