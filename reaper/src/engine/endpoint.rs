@@ -88,23 +88,22 @@ impl Endpoint {
 
     /// The variables by which other clients find this engine, with their values; none for what must not be set.
     ///
-    /// `DOCKER_HOST`, and `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH` for one with TLS. For a plain port the former must not be
-    /// set: it would turn TLS on.
+    /// `DOCKER_HOST`, and for an engine with TLS `DOCKER_TLS_VERIFY` and `DOCKER_CERT_PATH`. For any other `DOCKER_TLS_VERIFY` and
+    /// `DOCKER_TLS` must not be set: the docker command would look for certificates, even for a socket.
     #[must_use]
     pub fn variables(&self) -> Vec<(&'static str, Option<OsString>)> {
-        const VERIFY: &str = "DOCKER_TLS_VERIFY";
-        let mut variables = vec![("DOCKER_HOST", Some(self.docker_host().into()))];
-        match &self.place {
-            Place::Tls(secured) => {
-                let verified = secured.files.verified;
-                variables.push((VERIFY, verified.then(|| "1".into())));
-                // To the docker command it means TLS with whoever answers.
-                variables.push(("DOCKER_TLS", (!verified).then(|| "1".into())));
-                variables.push(("DOCKER_CERT_PATH", Some(secured.files.folder.value.clone().into())));
-            }
-            Place::Tcp(_) => variables.extend([(VERIFY, None), ("DOCKER_TLS", None)]),
-            Place::Socket(_) | Place::Pipe(_) | Place::Ssh(_) => {}
-        }
+        let on = |is_on: bool| is_on.then(|| "1".into());
+        let tls = match &self.place {
+            Place::Tls(secured) => Some(&secured.files),
+            Place::Socket(_) | Place::Pipe(_) | Place::Tcp(_) | Place::Ssh(_) => None,
+        };
+        let mut variables = vec![
+            ("DOCKER_HOST", Some(self.docker_host().into())),
+            ("DOCKER_TLS_VERIFY", on(tls.is_some_and(|files| files.verified))),
+            // To the docker command it means TLS with whoever answers.
+            ("DOCKER_TLS", on(tls.is_some_and(|files| !files.verified))),
+        ];
+        variables.extend(tls.map(|files| ("DOCKER_CERT_PATH", Some(files.folder.value.clone().into()))));
         variables
     }
 

@@ -33,6 +33,19 @@ fn labels(output: &Output) -> Vec<Value> {
         .collect()
 }
 
+/// The socket has none, whatever the engine is reached by.
+#[test]
+fn an_adopted_command_is_told_of_no_tls() {
+    let run = Run::unbuilt();
+    let name = unique("adopted-plain");
+    let script = format!("env | grep '^DOCKER_TLS\\|^DOCKER_CERT' && exit 3; docker volume create {name}");
+    let mut command = reaper(&run, &["run", "--adopt", "--session", &name, "--", "sh", "-c", &script]);
+    command.env("DOCKER_TLS", "1").env("DOCKER_TLS_VERIFY", "1").env("DOCKER_CERT_PATH", "/nowhere");
+    let output = command.output().unwrap();
+    assert!(output.status.success(), "{}", text(&output));
+    engine::until_gone(&name, GONE_WITHIN);
+}
+
 #[test]
 fn everything_that_an_unchanged_command_creates_is_labelled_and_goes() {
     let run = Run::unbuilt();

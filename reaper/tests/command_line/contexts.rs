@@ -45,6 +45,19 @@ fn a_command_creates_where_the_reaper_is() {
     }
 }
 
+/// To the docker command they are for whatever `DOCKER_HOST` names, and a context is named by that here.
+#[test]
+fn what_is_set_for_tls_is_not_for_a_context_without() {
+    let (run, proxy, name) = (Run::unbuilt(), passing(), unique("context-plain"));
+    context(&run, &proxy);
+    let script = format!("docker volume create {LABELLED} {name}");
+    let mut command = reaper(&run, &["run", "--session", &name, "--", "sh", "-c", &script]);
+    command.env("DOCKER_CONTEXT", "other").env("DOCKER_TLS", "1").env("DOCKER_TLS_VERIFY", "1");
+    let output = command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", engine::SOCKET).output().unwrap();
+    succeeded(&output);
+    engine::until_gone(&name, GONE_WITHIN);
+}
+
 /// bollard, as most clients, knows of no contexts.
 #[test]
 fn tests_are_told_where_their_own_client_would_go_elsewhere() {

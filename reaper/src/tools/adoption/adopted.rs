@@ -73,6 +73,7 @@ impl Adoption {
             ("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", Some(self.engine.socket.clone().into())),
             // The socket is plain, whatever the engine is reached by.
             ("DOCKER_TLS_VERIFY", None),
+            ("DOCKER_TLS", None),
             ("DOCKER_CERT_PATH", None),
         ];
         if !self.engine.local {
