@@ -27,7 +27,7 @@ const EXAMPLES: &str = "nextest run --workspace --all-features --test asynchrono
 const GONE_WITHIN: Duration = Duration::from_secs(40);
 
 pub(crate) fn run() -> Result<(), String> {
-    println!("==> building the examples (the first time about a minute on two cores)");
+    println!("==> building the examples (the first time about two minutes on two cores)");
     let examples: Vec<&str> = EXAMPLES.split_whitespace().collect();
     let mut build = cargo(&examples);
     build.arg("--no-run");
@@ -43,7 +43,8 @@ pub(crate) fn run() -> Result<(), String> {
         "    one of these tests will be killed with SIGKILL, so one will fail: that is the demonstration\n"
     );
     let mut arguments = [&examples[..], &["--run-ignored", "all"]].concat();
-    arguments.extend(["--no-fail-fast", "--hide-progress-bar"]);
+    // What failed was killed on purpose, and need not be shown once more at the end.
+    arguments.extend(["--no-fail-fast", "--hide-progress-bar", "--failure-output", "immediate"]);
     arguments.extend(["--color", if std::io::stderr().is_terminal() { "always" } else { "never" }]);
     let mut runner = cargo(&arguments)
         .stderr(Stdio::piped())
