@@ -7,7 +7,8 @@
 //! moment: whoever is about to say something is no more than that. Half a line keeps nothing, nor does a connection from
 //! before the first filter, as that of who only looks whether the port is open.
 //!
-//! A scope is held by connections, and counts as a filter while and after it is. Whoever only reports what is removed keeps nothing.
+//! A scope is held by connections, and counts as a filter while and after it is. Whoever only reports what is removed, or asks
+//! for what is made once, keeps nothing: it has the process's other connection for that.
 
 use std::io::{self, ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
@@ -16,7 +17,11 @@ use std::time::Instant;
 
 use crate::filter::Filter;
 use crate::hello::{self, ScopeWord};
+use crate::key_words::{self, Answer, Ask};
+use crate::keys::News;
 use crate::log;
+use crate::platform;
+use crate::quote::quote;
 use crate::register::{Line, Register};
 use crate::scopes::{self, Holder};
 use crate::settings::MOMENT;
@@ -25,6 +30,7 @@ use crate::settings::MOMENT;
 const LONGEST_LINE: usize = 64 << 10;
 /// What may have been sent behind a line that is refused.
 const MOST_REFUSED: usize = 64;
+const SINCE_REMOVED: &str = "what there was has been removed since the greeting: greet again";
 
 pub(crate) struct Client {
     pub(crate) stream: Arc<TcpStream>,
@@ -38,12 +44,20 @@ pub(crate) struct Client {
     pub(crate) waits: bool,
     /// Will say no more.
     ended: bool,
-    /// As whom it holds scopes; none where it never held one.
+    /// As whom it holds scopes, and has claims; none where it never had any.
     holder: Option<Holder>,
     /// When it came, greeted or took up what was its own: it may have more of that to say.
     returned_at: Instant,
-    /// Is told of what is removed.
-    reports: bool,
+    /// What it is there for, where that is not to hold the session.
+    errand: Option<Errand>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Errand {
+    /// To be told of what is removed.
+    Report,
+    /// To ask for what is made once.
+    Keys,
 }
 
 /// What a client is to the session.
@@ -70,7 +84,7 @@ impl Client {
             ended: false,
             holder: None,
             returned_at: came_at,
-            reports: false,
+            errand: None,
         }
     }
 
@@ -80,12 +94,17 @@ impl Client {
 
     /// Whether it has greeted, and so is about to register something.
     pub(crate) fn is_about_to_register(&self) -> bool {
-        self.told.is_some() && !self.is_registered() && !self.reports
+        self.told.is_some() && self.is_idle()
     }
 
     /// Whether it may be let go where there is no room: it has asked for nothing.
     pub(crate) fn is_idle(&self) -> bool {
-        !(self.is_registered() || self.reports)
+        !self.is_registered() && self.errand.is_none()
+    }
+
+    /// Whether it is the one that has this.
+    pub(crate) fn is(&self, holder: Holder) -> bool {
+        self.holder == Some(holder)
     }
 
     /// When it came, or said last what somebody says who has come back.
@@ -163,7 +182,15 @@ impl Client {
                 self.returned_at = Instant::now();
                 self.say(&hello::answer(&register.hello(version)));
             }
-            Line::Over(_) | Line::Clients | Line::Scope(..) | Line::Report if self.told.is_none() => {
+            Line::Over(_)
+            | Line::Clients
+            | Line::Scope(..)
+            | Line::Report
+            | Line::Claim(_)
+            | Line::Keep(_)
+            | Line::Forget(_)
+                if self.told.is_none() =>
+            {
                 return Err("greet first".into());
             }
             Line::Over(wait) => {
@@ -177,11 +204,22 @@ impl Client {
             }
             Line::Report => self.report(register)?,
             Line::Scope(ScopeWord::End, filter) => self.end_scope(&filter, register),
-            Line::Filter(_) | Line::Scope(..)
+            Line::Forget(token) => {
+                register.trust(&token)?;
+                register.keys.forget();
+                log::line(format_args!("client={} all values are forgotten", self.name));
+                self.say("ACK\n");
+            }
+            Line::Filter(_) | Line::Scope(..) | Line::Claim(_) | Line::Keep(_)
                 if self.told.is_some_and(|told| told != register.generation) =>
             {
-                return Err("what there was has been removed since the greeting: greet again".into());
+                return Err(SINCE_REMOVED.into());
             }
+            Line::Claim(ask) => {
+                register.trust(&ask.token)?;
+                self.claim(ask, register);
+            }
+            Line::Keep(text) => self.keep(&text, register),
             Line::Filter(filter) => {
                 let told = filter.to_json();
                 register.take(filter)?;
@@ -227,19 +265,70 @@ impl Client {
         }
     }
 
+    fn claim(&mut self, ask: Ask, register: &mut Register) {
+        if self.errand.is_none() {
+            // A value has room in what the connection holds, so nobody has to wait for who does not read.
+            if platform::bound_sending(&*self.stream).is_err() {
+                self.ended = true;
+                return;
+            }
+            self.is_there_for(Errand::Keys);
+        }
+        let holder = *self.holder.get_or_insert_with(|| register.scopes.holder());
+        let (key, who) = (ask.key.clone(), ask.who.clone());
+        match register.keys.claim(ask, holder, Instant::now()) {
+            Ok(told) => {
+                if told == Answer::Turn {
+                    log::line(format_args!("client={} key={key} made by {}", self.name, quote(&who)));
+                }
+                self.say(&told.line());
+            }
+            Err(problem) => self.decline(&problem),
+        }
+    }
+
+    fn keep(&mut self, text: &str, register: &mut Register) {
+        let kept = self.holder.map_or_else(
+            || Err("this connection has asked for no key".into()),
+            |holder| register.keys.keep(text, holder),
+        );
+        match kept {
+            Ok(number) => {
+                log::line(format_args!("client={} value={number} {} bytes", self.name, text.len()));
+                self.say(&key_words::kept(number));
+            }
+            Err(problem) => self.decline(&problem),
+        }
+    }
+
+    /// Says what it did not ask for just now; false when it is to be let go.
+    pub(crate) fn tell(&mut self, news: &News) -> bool {
+        match news {
+            News::Told(told) => {
+                self.say(&told.line());
+                !self.ended
+            }
+            News::Over => self.refuse(SINCE_REMOVED),
+        }
+    }
+
     fn report(&mut self, register: &Register) -> Result<(), String> {
-        if self.reports {
+        if self.errand == Some(Errand::Report) {
             self.say("ACK\n");
             return Ok(());
         }
         register.reports.add(&self.name, &self.stream)?;
         log::line(format_args!("client={} is told of what is removed", self.name));
-        self.reports = true;
+        self.is_there_for(Errand::Report);
+        Ok(())
+    }
+
+    /// It has said what it is there for, and that is not to come back.
+    fn is_there_for(&mut self, errand: Errand) {
+        self.errand = Some(errand);
         if self.claim == Claim::Silent {
-            // It has said what it is there for.
             self.claim = Claim::None;
         }
-        Ok(())
     }
 
     /// Says that what it named is taken in, by which it keeps the session.
@@ -290,6 +379,7 @@ impl Client {
         }
         if let Some(holder) = self.holder {
             register.scopes.lose(holder, Instant::now());
+            register.keys.lose(holder, Instant::now());
         }
     }
 }

@@ -5,8 +5,8 @@
 //! whoever greets. A container whose server knows the greeting has the label `LABEL`, by its image.
 //!
 //! ```text
-//! client   %hello 2                       the highest version that it speaks
-//! server   HELLO 2 5eed…c0de 0            the version that both speak, the secret, how often it has removed things
+//! client   %hello 3                       the highest version that it speaks
+//! server   HELLO 3 5eed…c0de 0            the version that both speak, the secret, how often it has removed things
 //! client   %clients                       who has greeted may ask how many others hold the session
 //! server   CLIENTS 2                      a server of before the word answers with an error
 //! ```
@@ -37,6 +37,8 @@
 //! server   REMOVED {"kind":"container",…} a line for each; who only listens does not hold the session
 //! ```
 //!
+//! From version 3 on there are keys: what the session's processes make once. See `key_words`.
+//!
 //! Where no port leads to the server there is one more, which the server never hears: see `connect_words`.
 //!
 //! A word of this protocol begins with `%` and no two hexadecimal digits. Official Ryuk takes such a line for a filter that
@@ -45,10 +47,13 @@
 //! Shared with the library, so that both ends agree.
 
 /// The version of the protocol, and the value of [`LABEL`].
-pub(crate) const VERSION: u32 = 2;
+pub(crate) const VERSION: u32 = 3;
 /// The version from which on there are scopes and reports.
 #[cfg_attr(not(test), allow(dead_code, reason = "the client asks"))]
 pub(crate) const SCOPES: u32 = 2;
+/// The version from which on the server keeps what is made once.
+#[cfg_attr(not(test), allow(dead_code, reason = "the client asks"))]
+pub(crate) const KEYS: u32 = 3;
 /// The label of a container, and of its image, whose server knows the greeting.
 pub(crate) const LABEL: &str = "test-reaper.protocol";
 /// The variable in the container's environment that holds the secret.
@@ -180,8 +185,8 @@ pub(crate) fn is_word(line: &[u8]) -> bool {
 /// The version that both speak, of a client's line without its end.
 pub(crate) fn understand(line: &[u8]) -> Result<u32, String> {
     let version = line.strip_prefix(b"%hello ").ok_or(
-        "the words are %hello <version>, %clients, %reconnection-timeout <duration>, %report, and %scope, \
-             %scope-again and %scope-end with a filter",
+        "the words are %hello <version>, %clients, %reconnection-timeout <duration>, %report, %scope, \
+             %scope-again and %scope-end with a filter, %claim, %keep and %forget",
     )?;
     match number(std::str::from_utf8(version).unwrap_or_default()) {
         Some(version) if version > 0 => Ok(version.min(VERSION)),
@@ -217,22 +222,22 @@ mod tests {
     use super::*;
 
     fn hello(secret: Option<&str>, generation: u32) -> Hello {
-        Hello { version: 2, secret: secret.map(str::to_owned), generation }
+        Hello { version: 3, secret: secret.map(str::to_owned), generation }
     }
 
     #[test]
     fn both_ends_agree_on_every_byte() {
         assert_eq!((LABEL, SECRET), ("test-reaper.protocol", "REAPER_SECRET"));
-        assert_eq!(greeting().as_bytes(), b"%hello 2\n");
-        assert_eq!(understand(b"%hello 2"), Ok(2));
+        assert_eq!(greeting().as_bytes(), b"%hello 3\n");
+        assert_eq!(understand(b"%hello 3"), Ok(3));
         for (said, line) in [
-            (hello(Some("5eed_c0-de"), 0), &b"HELLO 2 5eed_c0-de 0\n"[..]),
-            (hello(None, 3), b"HELLO 2 - 3\n"),
+            (hello(Some("5eed_c0-de"), 0), &b"HELLO 3 5eed_c0-de 0\n"[..]),
+            (hello(None, 3), b"HELLO 3 - 3\n"),
         ] {
             assert_eq!(answer(&said).as_bytes(), line);
             assert_eq!(read(std::str::from_utf8(line).unwrap()), Some(said));
         }
-        assert_eq!(read("HELLO 2 x 0\r\n"), Some(hello(Some("x"), 0)));
+        assert_eq!(read("HELLO 3 x 0\r\n"), Some(hello(Some("x"), 0)));
     }
 
     #[test]
@@ -260,8 +265,8 @@ mod tests {
     fn each_is_answered_in_the_version_that_both_speak() {
         assert_eq!(understand(b"%hello 1"), Ok(1));
         assert_eq!(read("HELLO 1 x 0").map(|said| said.version), Some(1));
-        assert_eq!(understand(b"%hello 3"), Ok(2));
-        assert_eq!(understand(b"%hello 4294967295"), Ok(2));
+        assert_eq!(understand(b"%hello 4"), Ok(3));
+        assert_eq!(understand(b"%hello 4294967295"), Ok(3));
     }
 
     #[test]
@@ -282,7 +287,7 @@ mod tests {
         {
             assert_eq!(scope_in(other), None);
         }
-        assert_eq!((VERSION, SCOPES), (2, 2));
+        assert_eq!((VERSION, SCOPES, KEYS), (3, 2, 3));
         assert!(is_word(b"%report") && is_about_report(b"%report") && ask_report() == "%report\n");
         assert!(!is_about_report(b"%report 1"));
         assert_eq!(removed("{}"), "REMOVED {}\n");
@@ -330,7 +335,7 @@ mod tests {
             "HELLO 1",
             "HELLO 1 x",
             "HELLO 1 x 0 y",
-            "HELLO 3 x 0",
+            "HELLO 4 x 0",
             "HELLO 0 x 0",
             "HELLO 1  0",
             "HELLO 1 x -1",

@@ -10,8 +10,10 @@
 //! Run with the word `connect` it is no server: it joins its standard input and output with the server that runs already
 //! (`connect`), for clients that no port leads to.
 //!
-//! `serve` is the one thread that decides, with `door`, `client`, `register`, and `scopes` and `ending` for scopes; `prune` is
-//! the one that removes, with `round`, `users`, `docker`, `listing`, `http` and `json`. They share what may not be removed
+//! What a session's processes make once, they ask for here (`keys`), since they may have nothing else in common.
+//!
+//! `serve` is the one thread that decides, with `door`, `client`, `register`, `keys` and `news`, and `scopes` and `ending` for
+//! scopes; `prune` is the one that removes, with `round`, `users`, `docker`, `listing`, `http` and `json`. They share what may not be removed
 //! (`living`), and whom to tell of what was (`report`). What is left behind at the end is exit code 1.
 
 mod brake;
@@ -27,10 +29,14 @@ mod filter;
 mod hello;
 mod http;
 mod json;
+#[cfg_attr(not(test), expect(dead_code, reason = "the client's half is the library's"))]
+mod key_words;
+mod keys;
 mod kind;
 mod listing;
 mod living;
 mod log;
+mod news;
 mod own;
 mod platform;
 mod prune;
@@ -73,7 +79,7 @@ fn run() -> Result<bool, String> {
         .map_err(|error| format!("failed to start a thread: {error}"))?;
     let bound = door.address().map_err(|error| format!("failed to read the own address: {error}"))?;
     let scopes = scopes::Scopes::new(living, ending::Patience::new(&settings));
-    let register = register::Register::new(engine, settings.secret.clone(), scopes, reports);
+    let register = register::Register::new(engine, &settings, scopes, reports);
     // Clients of other languages wait for this line.
     log::line(format_args!("address={bound} Started!"));
     serve::Server::new(door, signals, &settings, register, pruner)

@@ -7,8 +7,11 @@ use crate::docker::Docker;
 use crate::duration;
 use crate::filter::Filter;
 use crate::hello::{self, Hello, ScopeWord};
+use crate::key_words::{self, Ask};
+use crate::keys::Keys;
 use crate::report::Reports;
 use crate::scopes::Scopes;
+use crate::settings::Settings;
 
 pub(crate) struct Register {
     filters: Vec<Filter>,
@@ -16,6 +19,7 @@ pub(crate) struct Register {
     engine: Arc<Docker>,
     reached: bool,
     secret: Option<String>,
+    token: Option<String>,
     /// How often what clients had made was removed, and others let in.
     pub(crate) generation: u32,
     /// How long to wait for another client, where one has said that the run is over.
@@ -23,6 +27,7 @@ pub(crate) struct Register {
     /// How many clients hold the session.
     pub(crate) clients: usize,
     pub(crate) scopes: Scopes,
+    pub(crate) keys: Keys,
     pub(crate) reports: Arc<Reports>,
 }
 
@@ -39,6 +44,12 @@ pub(crate) enum Line {
     Scope(ScopeWord, Filter),
     /// Wants to be told of what is removed.
     Report,
+    /// For what is made once.
+    Claim(Ask),
+    /// It was made, and this is it.
+    Keep(String),
+    /// What was made once has been removed; with the token.
+    Forget(String),
 }
 
 impl Line {
@@ -53,6 +64,12 @@ impl Line {
             Filter::parse(filter).map(|filter| Self::Scope(word, filter))
         } else if hello::is_about_report(line) {
             Ok(Self::Report)
+        } else if let Some(ask) = Ask::read(line) {
+            ask.map(Self::Claim)
+        } else if let Some(value) = key_words::keep_in(line) {
+            value.map(|value| Self::Keep(value.to_owned()))
+        } else if let Some(token) = key_words::forget_in(line) {
+            Ok(Self::Forget(token.to_owned()))
         } else if hello::is_word(line) {
             hello::understand(line).map(Self::Greeting)
         } else {
@@ -64,7 +81,7 @@ impl Line {
 impl Register {
     pub(crate) fn new(
         engine: Arc<Docker>,
-        secret: Option<String>,
+        settings: &Settings,
         scopes: Scopes,
         reports: Arc<Reports>,
     ) -> Self {
@@ -73,11 +90,13 @@ impl Register {
             acknowledged: 0,
             engine,
             reached: false,
-            secret,
+            secret: settings.secret.clone(),
+            token: settings.token.clone(),
             generation: 0,
             over: None,
             clients: 0,
             scopes,
+            keys: Keys::default(),
             reports,
         }
     }
@@ -118,6 +137,15 @@ impl Register {
             self.reached = true;
         }
         Ok(())
+    }
+
+    /// Whether who says this may ask for what is made once; why not is for the client.
+    pub(crate) fn trust(&self, token: &str) -> Result<(), String> {
+        match &self.token {
+            Some(own) if own == token => Ok(()),
+            Some(_) => Err("that is not the token of this container".into()),
+            None => Err(format!("no values are kept, since there is no token ({})", key_words::TOKEN)),
+        }
     }
 
     /// The answer to a greeting.

@@ -29,6 +29,7 @@ use crate::brake::{Brake, Stop};
 use crate::client::Client;
 use crate::door::Door;
 use crate::log;
+use crate::news;
 use crate::platform;
 use crate::prune::{End, Outcome, Passed, Pruner};
 use crate::register::Register;
@@ -159,6 +160,7 @@ impl<'a> Server<'a> {
             {
                 return Ok(is_all_gone);
             }
+            news::spread(&mut self.clients, &mut self.register, self.settings.verbose);
             // Whoever registered something may be gone again.
             let has_registered = self.register.acknowledged() > had;
             self.turn(was_held || has_registered, has_registered);
@@ -389,7 +391,10 @@ impl<'a> Server<'a> {
     fn end_pass(&mut self, passed: Passed) -> Option<bool> {
         let now = Instant::now();
         // Whoever is let in from now on will not find what was there.
-        self.register.generation += u32::from(passed.has_seen);
+        if passed.has_seen {
+            self.register.generation += 1;
+            self.register.keys.end_all();
+        }
         let is_wanted = self.clients.iter().any(|client| client.waits);
         // There is one while something is removed.
         let Some(ending) = &mut self.ending else { return Some(true) };

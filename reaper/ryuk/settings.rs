@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::duration;
-use crate::hello;
+use crate::{hello, key_words};
 
 /// How many of the intervals between retries an engine may go on with what it was asked by somebody who is gone:
 /// with the usual second, three times what was seen of an engine that a thousand killed tests kept busy.
@@ -25,6 +25,8 @@ pub(crate) struct Settings {
     pub(crate) docker_host: String,
     /// What proves to a client that this is the server of the container that it inspected.
     pub(crate) secret: Option<String>,
+    /// What a client has to know that asks for what is made once.
+    pub(crate) token: Option<String>,
 }
 
 impl Settings {
@@ -52,10 +54,13 @@ impl Settings {
         let offset = value("RYUK_RETRY_OFFSET", "-1s");
         duration::parse(&offset)
             .map_err(|_| refuse("RYUK_RETRY_OFFSET", &offset, "a duration such as -1s"))?;
-        let secret = variable(hello::SECRET).filter(|secret| !secret.is_empty());
-        if let Some(secret) = secret.as_ref().filter(|secret| !hello::is_secret(secret)) {
-            return Err(refuse(hello::SECRET, secret, "at most 128 letters, digits, - and _"));
-        }
+        let word = |name| match variable(name).filter(|word| !word.is_empty()) {
+            Some(word) if !hello::is_secret(&word) => {
+                Err(refuse(name, &word, "at most 128 letters, digits, - and _"))
+            }
+            word => Ok(word),
+        };
+        let (secret, token) = (word(hello::SECRET)?, word(key_words::TOKEN)?);
         let port = number("RYUK_PORT", "8080")?;
         let verbose = value("RYUK_VERBOSE", "false");
         Ok(Self {
@@ -73,6 +78,7 @@ impl Settings {
             },
             docker_host: value("DOCKER_HOST", "unix:///var/run/docker.sock"),
             secret,
+            token,
         })
     }
 
@@ -106,6 +112,7 @@ mod tests {
             ("RYUK_REMOVE_RETRIES", "-1"),
             ("RYUK_VERBOSE", "loud"),
             ("REAPER_SECRET", "two words"),
+            ("REAPER_TOKEN", "two words"),
         ] {
             let found = |asked: &str| (asked == name).then(|| value.to_owned());
             let problem = Settings::from_environment(found).err().unwrap();

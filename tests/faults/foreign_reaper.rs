@@ -41,7 +41,7 @@ impl Foreign {
     #[track_caller]
     fn was_only_greeted(&self) {
         let told = self.told.lock().unwrap();
-        assert!(!told.is_empty() && told.iter().all(|line| line == "%hello 2"), "{told:?}");
+        assert!(!told.is_empty() && told.iter().all(|line| line == "%hello 3"), "{told:?}");
     }
 }
 

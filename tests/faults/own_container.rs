@@ -84,7 +84,7 @@ fn a_reaper_that_has_its_label_from_its_image_alone_does_not_remove_itself() {
     let started = Started::new("image-label", &json!({}));
     world::volume(&started.engine, &started.session, &of_session(&started.session));
     let labels = started.look()["Config"]["Labels"].clone();
-    assert_eq!((&labels[RYUK], &labels["test-reaper.protocol"]), (&json!("true"), &json!("2")));
+    assert_eq!((&labels[RYUK], &labels["test-reaper.protocol"]), (&json!("true"), &json!("3")));
     let filter = format!("label={SESSION}={}", started.session);
     assert_eq!(started.say(&["%hello 1", &filter]), ["HELLO 1 5eed 0", "ACK"]);
     started.has_left_itself();

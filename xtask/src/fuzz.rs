@@ -14,7 +14,7 @@ use crate::step::cargo;
 
 pub(crate) const USUALLY: Duration = Duration::from_secs(60);
 
-const TARGETS: [&str; 5] = ["creation", "filter", "http", "json", "properties"];
+const TARGETS: [&str; 6] = ["creation", "filter", "http", "json", "properties", "words"];
 /// What is shown of a crash: the panic's message, and where libFuzzer has put the input.
 const LAST_LINES: usize = 30;
 

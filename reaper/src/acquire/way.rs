@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::str::FromStr;
 use std::time::Duration;
 
+use super::hello::Hello;
 use super::proof::Expected;
 use super::wire;
 use crate::engine::{Exec, Place, joined_blocking};
@@ -61,7 +62,7 @@ impl fmt::Display for Route {
 impl Way {
     /// Connects, and returns once the filter's line was acknowledged by this reaper and no other.
     pub(crate) fn register(&self, line: &str, within: Duration) -> io::Result<TcpStream> {
-        let stream = self.greeted(within)?;
+        let (stream, _) = self.greeted(within)?;
         wire::acknowledged(&wire::say_blocking(&stream, line)?)?;
         Ok(stream)
     }
@@ -72,25 +73,21 @@ impl Way {
         if self.expected.is_none() {
             return Err(io::Error::new(io::ErrorKind::Unsupported, "the image has no word for it"));
         }
-        let stream = self.greeted(within)?;
+        let (stream, _) = self.greeted(within)?;
         wire::acknowledged(&wire::say_blocking(&stream, &super::hello::ask_report())?)?;
         Ok(stream)
     }
 
-    /// A connection to this reaper and no other, where that can be told.
-    fn greeted(&self, within: Duration) -> io::Result<TcpStream> {
+    /// A connection to this reaper and no other, where that can be told, and what it has said.
+    pub(super) fn greeted(&self, within: Duration) -> io::Result<(TcpStream, Option<Hello>)> {
         let stream = self.route.connect(within)?;
         stream.set_read_timeout(Some(within))?;
-        if let Some(expected) = &self.expected {
-            let answer = wire::say_blocking(&stream, &super::hello::greeting())?;
-            if expected.said(&answer).is_none() {
-                return Err(io::Error::other(format!(
-                    "another reaper answers at {}: {answer:?}",
-                    self.route
-                )));
-            }
+        let Some(expected) = &self.expected else { return Ok((stream, None)) };
+        let answer = wire::say_blocking(&stream, &super::hello::greeting())?;
+        match expected.said(&answer) {
+            Some(said) => Ok((stream, Some(said))),
+            None => Err(io::Error::other(format!("another reaper answers at {}: {answer:?}", self.route))),
         }
-        Ok(stream)
     }
 
     /// Whether the end of the run can be said to the reaper.
@@ -179,11 +176,11 @@ mod tests {
     fn nothing_is_registered_with_another_reaper() {
         let (outcome, said) = registered(" 5eed", &["HELLO 2 5eed 0", "ACK"]);
         outcome.unwrap();
-        assert_eq!(said, ["%hello 2", "label=a=b"]);
+        assert_eq!(said, ["%hello 3", "label=a=b"]);
         for others in [&["ACK"][..], &["HELLO 1 other 0"], &["HELLO 1 - 0"]] {
             let (outcome, said) = registered(" 5eed", others);
             assert!(outcome.unwrap_err().to_string().contains("another reaper"), "{others:?}");
-            assert_eq!(said, ["%hello 2"], "{others:?}");
+            assert_eq!(said, ["%hello 3"], "{others:?}");
         }
         let (outcome, said) = registered("", &["ACK"]);
         outcome.unwrap();

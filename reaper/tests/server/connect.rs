@@ -103,7 +103,7 @@ fn what_is_said_goes_both_ways_and_the_beats_do_not() {
     let engine = Engine::start(World::default());
     let ryuk = server(&engine);
     let mut client = Connected::start(ryuk.port(), "20s");
-    assert!(client.say("%here\n%hello 2").starts_with("HELLO 2 "));
+    assert!(client.say("%here\n%hello 3").starts_with("HELLO 3 "));
     assert_eq!(client.say("label=a=b\n%here"), "ACK");
     until_connected(&ryuk, 1);
     // Half of a beat, and another word.
@@ -118,7 +118,7 @@ fn the_end_of_its_input_is_the_servers_and_so_is_all_that_was_said_before() {
     let engine = Engine::start(World::default());
     let ryuk = server(&engine);
     let mut client = Connected::start(ryuk.port(), "20s");
-    assert!(client.say("%hello 2").starts_with("HELLO 2 "));
+    assert!(client.say("%hello 3").starts_with("HELLO 3 "));
     assert_eq!(client.say("%scope label=a=b"), "ACK");
     client.send("%scope-end label=a=b\n");
     drop(client.input.take());
@@ -182,7 +182,7 @@ fn nobody_who_takes_nothing_keeps_it() {
     let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
     let output = child.stdout.take();
     let mut input = child.stdin.take().unwrap();
-    input.write_all(b"%hello 2\n").unwrap();
+    input.write_all(b"%hello 3\n").unwrap();
     ryuk.until("it has ended", || {
         // As many answers as no pipe takes, for as long as it hears them; then nothing.
         child.try_wait().unwrap()
@@ -215,13 +215,13 @@ fn what_a_client_does_not_read_yet_waits_for_it() {
     let asked = 10_000;
     let writer = thread::spawn(move || {
         for _ in 0..asked {
-            input.write_all(b"%hello 2\n").unwrap();
+            input.write_all(b"%hello 3\n").unwrap();
         }
     });
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert_eq!(lines.next().unwrap().unwrap(), "OPEN");
     for _ in 0..asked {
-        assert_eq!(lines.next().unwrap().unwrap(), "HELLO 2 - 0");
+        assert_eq!(lines.next().unwrap().unwrap(), "HELLO 3 - 0");
     }
     writer.join().unwrap();
     assert!(lines.next().is_none(), "nothing follows");

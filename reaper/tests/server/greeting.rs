@@ -19,7 +19,7 @@ fn who_greets_is_told_the_secret_and_registers_nothing_by_that() {
     let mut client = ryuk.connect();
     assert_eq!(client.say("%hello 1"), "HELLO 1 5eed-c0de 0");
     // A newer one is answered in the version that both speak.
-    assert_eq!(client.say("%hello 7\r"), "HELLO 2 5eed-c0de 0");
+    assert_eq!(client.say("%hello 7\r"), "HELLO 3 5eed-c0de 0");
     assert_eq!(ryuk.ended(), 0);
     assert_eq!(engine.left(), ["c1"]);
 }

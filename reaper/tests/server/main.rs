@@ -12,6 +12,7 @@ mod engine;
 mod foreign;
 mod greeting;
 mod hostile;
+mod keys;
 mod limits;
 mod process;
 mod removal;

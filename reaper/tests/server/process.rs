@@ -78,8 +78,8 @@ impl Ryuk {
     #[track_caller]
     pub(crate) fn greeted(&self) -> Client {
         let mut client = self.connect();
-        let answer = client.say("%hello 2");
-        assert!(answer.starts_with("HELLO 2 "), "{answer}");
+        let answer = client.say("%hello 3");
+        assert!(answer.starts_with("HELLO 3 "), "{answer}");
         client
     }
 
