@@ -257,12 +257,13 @@ pub enum Error {
         source: Arc<serde_json::Error>,
     },
 
-    /// What the processes of a session share could not be kept on this machine.
-    #[error("failed to keep the shared value {key:?} in the folder for temporary files")]
+    /// What the processes of a session share could not be kept: at the session's reaper, or on this machine where that has no word
+    /// for it.
+    #[error("failed to keep the shared value {key:?}")]
     SharedState {
         /// The value's key.
         key: String,
-        /// What the operating system said.
+        /// What the reaper or the operating system said.
         source: Arc<std::io::Error>,
     },
 

@@ -2,6 +2,7 @@
 //! session.
 
 mod aftermath;
+mod claims;
 mod earlier;
 mod ending;
 mod hardening;
@@ -10,6 +11,9 @@ mod hardening;
 #[path = "../../ryuk/hello.rs"]
 mod hello;
 mod image;
+#[cfg_attr(not(test), expect(dead_code, reason = "the server's half"))]
+#[path = "../../ryuk/key_words.rs"]
+mod key_words;
 #[cfg(test)]
 mod memory_tests;
 #[cfg(test)]
@@ -35,15 +39,17 @@ mod tests;
 mod way;
 mod wire;
 
+pub(crate) use self::claims::{Claimed, Claims, KeyServer, Unclaimed};
 pub(crate) use self::earlier::{found_before, leave};
 #[cfg(any(unix, feature = "cli"))]
 pub(crate) use self::hello::read_removed as removed_in;
-pub(crate) use self::hello::{SCOPE_HAS_ENDED, SCOPES, ScopeWord};
+pub(crate) use self::hello::{KEYS, SCOPE_HAS_ENDED, SCOPES, ScopeWord};
 #[cfg(feature = "cli")]
 pub(crate) use self::image::Image;
+pub(crate) use self::key_words::Ask;
 pub(crate) use self::search::{Acquired, acquire};
 pub(crate) use self::spec::Plan;
 pub(crate) use self::way::{Route, Way};
-pub(crate) use self::wire::{WireError, encode, next_answer, register, scope, scope_line};
+pub(crate) use self::wire::{WireError, encode, forget_values, next_answer, register, scope, scope_line};
 #[cfg(feature = "cli")]
 pub(crate) use self::wire::{count_clients, end_run};

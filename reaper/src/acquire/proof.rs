@@ -6,6 +6,7 @@
 //! greeted, since they could not answer.
 
 use super::hello::{self, Hello};
+use super::key_words;
 use crate::engine::Container;
 
 /// What the server in a container has to say to a greeting.
@@ -13,17 +14,21 @@ use crate::engine::Container;
 pub(crate) struct Expected {
     /// None where somebody else has made the container, of our image: then another's would have said his.
     secret: Option<String>,
+    /// What it has to be told by who asks for values; none where it keeps none.
+    token: Option<String>,
 }
 
 impl Expected {
     /// What is expected of a container; none of one that is not to be greeted.
     pub(super) fn of(container: &Container) -> Option<Self> {
         container.labels.get(hello::LABEL)?;
-        let secret = container.environment.iter().find_map(|variable| {
-            let (name, value) = variable.split_once('=')?;
-            (name == hello::SECRET && hello::is_secret(value)).then(|| value.to_owned())
-        });
-        Some(Self { secret })
+        let word = |wanted| {
+            container.environment.iter().find_map(|variable| {
+                let (name, value) = variable.split_once('=')?;
+                (name == wanted && hello::is_secret(value)).then(|| value.to_owned())
+            })
+        };
+        Some(Self { secret: word(hello::SECRET), token: word(key_words::TOKEN) })
     }
 
     /// Whether the right answer proves whose the server is, so that an address may be tried that may be anybody's.
@@ -36,7 +41,12 @@ impl Expected {
         hello::read(answer).filter(|said| said.secret == self.secret)
     }
 
-    /// As one word.
+    /// What it has to be told by who asks for values.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_deref()
+    }
+
+    /// As one word, without what is for values.
     pub(super) fn word(&self) -> &str {
         self.secret.as_deref().unwrap_or("-")
     }
@@ -44,8 +54,11 @@ impl Expected {
     /// The same backwards.
     pub(super) fn from_word(word: &str) -> Option<Self> {
         match word {
-            "-" => Some(Self { secret: None }),
-            secret => hello::is_secret(secret).then(|| Self { secret: Some(secret.to_owned()) }),
+            "-" => Some(Self { secret: None, token: None }),
+            secret => {
+                let secret = hello::is_secret(secret).then(|| secret.to_owned())?;
+                Some(Self { secret: Some(secret), token: None })
+            }
         }
     }
 }
@@ -78,6 +91,8 @@ mod tests {
         for others in ["ACK", "HELLO 1 other 7", "HELLO 1 - 7", "ERROR no", ""] {
             assert_eq!(generation(&ours, others), None, "{others}");
         }
+        let with_values = expected(&["REAPER_TOKEN=70ce", "REAPER_SECRET=5eed"]);
+        assert_eq!((with_values.token(), ours.token()), (Some("70ce"), None));
         let unknown = expected(&[]);
         assert_eq!(
             (generation(&unknown, "HELLO 1 - 7"), generation(&unknown, "HELLO 1 5eed 7")),

@@ -5,8 +5,8 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::hello;
 use super::image::Image;
+use super::{hello, key_words};
 use crate::engine::{Concessions, ContainerSpec, Endpoint};
 use crate::platform::{Process, random};
 use crate::session::folder::Memory;
@@ -99,9 +99,9 @@ impl Plan {
     fn environment(&self) -> Vec<String> {
         let mut ryuk = self.config.ryuk.clone();
         ryuk.entry(CONNECTION_TIMEOUT).or_insert_with(|| FIRST_CLIENT_WITHIN.to_owned());
-        // Another for each container, so that what answers can be told from all others.
-        let secret = (hello::SECRET, random());
-        let variables = ryuk.into_iter().chain([secret]);
+        // Others for each container, so that what answers can be told from all others, and tells values to nobody else.
+        let words = [hello::SECRET, key_words::TOKEN].map(|name| (name, random()));
+        let variables = ryuk.into_iter().chain(words);
         variables.map(|(name, value)| format!("{name}={value}")).collect()
     }
 

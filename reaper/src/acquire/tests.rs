@@ -349,12 +349,16 @@ fn the_container_keeps_its_promises() {
     let spec = plan.container(&Image::choose(&plan.config), None);
     assert_eq!((spec.name.as_str(), spec.publish_on.as_deref()), ("reaper_s", Some("127.0.0.1")));
     assert!(spec.hardened && !spec.privileged);
-    let [patience, setting, secret] = &spec.environment[..] else { panic!("{:?}", spec.environment) };
+    let [patience, setting, secret, token] = &spec.environment[..] else { panic!("{:?}", spec.environment) };
     assert_eq!((patience.as_str(), setting.as_str()), ("RYUK_CONNECTION_TIMEOUT=12s", "RYUK_VERBOSE=true"));
     let secret = secret.strip_prefix("REAPER_SECRET=").unwrap();
-    assert!(secret.len() == 32 && secret.bytes().all(|byte| byte.is_ascii_hexdigit()), "{secret}");
-    // Another for each container.
-    assert!(!plan.container(&Image::choose(&plan.config), None).environment[2].ends_with(secret));
+    let token = token.strip_prefix("REAPER_TOKEN=").unwrap();
+    for (at, word) in [(2, secret), (3, token)] {
+        assert!(word.len() == 32 && word.bytes().all(|byte| byte.is_ascii_hexdigit()), "{word}");
+        // Another for each container.
+        assert!(!plan.container(&Image::choose(&plan.config), None).environment[at].ends_with(word));
+    }
+    assert_ne!(secret, token, "the first is told to whoever greets");
     assert_eq!(spec.labels["org.testcontainers.sessionId"], "s");
     assert_eq!(spec.labels["org.testcontainers.ryuk"], "true");
     let remote = Plan { endpoint: Endpoint { local: false, ..plan.endpoint.clone() }, ..plan };
@@ -380,7 +384,7 @@ async fn a_server_that_can_be_greeted_is_greeted_before_anything_is_registered()
     let world = engine.0.borrow();
     assert_eq!(world.provable, [true]);
     let told = world.told.lock().unwrap();
-    assert_eq!(*told, ["%hello 2\n", "label=org.testcontainers.sessionId=s\n"]);
+    assert_eq!(*told, ["%hello 3\n", "label=org.testcontainers.sessionId=s\n"]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -395,7 +399,7 @@ async fn nothing_is_registered_where_somebody_else_answers() {
         assert!(report.contains("TESTCONTAINERS_HOST_OVERRIDE"), "{report}");
         let world = engine.0.borrow();
         let told = world.told.lock().unwrap();
-        assert!(!told.is_empty() && told.iter().all(|line| line == "%hello 2\n"), "{told:?}");
+        assert!(!told.is_empty() && told.iter().all(|line| line == "%hello 3\n"), "{told:?}");
     }
 }
 

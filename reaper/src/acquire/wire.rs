@@ -10,6 +10,7 @@ use std::io::{self, BufRead as _, BufReader, Read as _, Write as _};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 
 use super::hello::{self, Hello, ScopeWord};
+use super::key_words;
 use super::proof::Expected;
 use crate::engine::percent_encode;
 use crate::session::Filter;
@@ -18,7 +19,7 @@ use crate::session::Filter;
 const LONGEST_ANSWER: usize = 4096;
 
 /// How the embedded server's word to a client that it has removed things under ends.
-const GREET_AGAIN: &str = "greet again";
+pub(super) const GREET_AGAIN: &str = "greet again";
 
 /// Why a filter is not registered.
 #[derive(Debug, thiserror::Error)]
@@ -71,6 +72,14 @@ where
 /// The line that says it.
 pub(crate) fn scope_line(word: ScopeWord, filter: &Filter) -> String {
     hello::scope(word, &encode(filter))
+}
+
+/// Has a server that keeps values forget them all.
+pub(crate) async fn forget_values<S>(stream: &mut S, token: &str) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    acknowledged(&ask(stream, &key_words::forget(token)).await?)
 }
 
 /// Asks how many others the reaper counts as the session's clients.

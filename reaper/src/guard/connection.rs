@@ -21,7 +21,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use super::filters::SessionFilters;
 use super::outcome;
 use super::scopes::Scopes;
-use crate::acquire::{Acquired, Route, SCOPES, Way, encode};
+use crate::acquire::{Acquired, KEYS, KeyServer, Route, SCOPES, Way, encode};
 use crate::engine::{Endpoint, Exec};
 use crate::error::{Error, Result, panicked};
 use crate::removal::{Reaped, Why};
@@ -61,6 +61,8 @@ pub(super) struct Line {
     generation: Option<u32>,
     /// Whether the reaper knows what a scope is.
     knows_scopes: bool,
+    /// What it has to be told by who asks for what the session makes once; none where it keeps nothing.
+    token: Option<String>,
     pub(super) scopes: Scopes,
     /// Of what the thread is about, how much nobody is to interrupt: it waits for an answer, or holds again what the last
     /// connection held.
@@ -90,12 +92,22 @@ impl Line {
             source: Arc::new(source),
         })?;
         let (expected, said) = acquired.greeted.clone().unzip();
+        let token = expected.as_ref().and_then(|expected| expected.token()).map(str::to_owned);
         let (container, way) = (acquired.container.clone(), Way { route, expected });
         let generation = said.as_ref().map(|said| said.generation);
-        let knows_scopes = said.is_some_and(|said| said.version >= SCOPES);
-        let scopes = Scopes::default();
-        let (asking, released) = (0, false);
-        Ok(Self { container, generation, knows_scopes, scopes, asking, socket, way, released, ended: None })
+        let knows = |version| said.as_ref().is_some_and(|said| said.version >= version);
+        Ok(Self {
+            container,
+            generation,
+            knows_scopes: knows(SCOPES),
+            token: token.filter(|_| knows(KEYS)),
+            scopes: Scopes::default(),
+            asking: 0,
+            socket,
+            way,
+            released: false,
+            ended: None,
+        })
     }
 
     /// Says which scopes have ended, past the thread, unless that is not to be interrupted: then it does so afterwards. The
@@ -151,6 +163,11 @@ impl Line {
         let _ = wait();
     }
 
+    /// What the reaper has to be told by who asks for what the session makes once.
+    pub(super) fn token(&self) -> Option<String> {
+        self.token.clone()
+    }
+
     /// What stands or falls with this reaper is told apart by this: the container, and how often it has removed things.
     pub(super) fn mark(&self) -> String {
         match self.generation {
@@ -190,6 +207,13 @@ impl Connection {
     /// What stands or falls with the reaper at the other end is told apart by this.
     pub(crate) fn mark(&self) -> String {
         lock(&self.line).mark()
+    }
+
+    /// The reaper, where that keeps what the session makes once.
+    pub(crate) fn key_server(&self) -> Option<KeyServer> {
+        let line = lock(&self.line);
+        let (generation, token) = (line.generation?, line.token.clone()?);
+        Some(KeyServer { way: line.way.clone(), token, generation, mark: line.mark() })
     }
 
     /// Registers one more filter; returns when it was acknowledged.

@@ -15,6 +15,7 @@ mod leave;
 mod making;
 mod outcome;
 mod reaper;
+mod reaping;
 mod reported;
 #[cfg(any(unix, feature = "cli"))]
 mod reporting;

@@ -8,6 +8,7 @@ use super::label_sets::LabelSets;
 use super::making::{is_making, mark};
 use super::scope::{self, Asker, Scope};
 use super::{keeper, slots};
+use crate::acquire::KeyServer;
 #[cfg(feature = "testcontainers")]
 use crate::engine::is_elsewhere;
 use crate::engine::{Endpoint, discover};
@@ -86,6 +87,11 @@ impl Reaper {
     /// What is worth something only with this reaper is told apart by this; none where the reaper is switched off.
     pub(crate) fn mark(&self) -> Option<String> {
         self.connection.as_deref().map(Connection::mark)
+    }
+
+    /// The reaper, where that keeps what the session makes once.
+    pub(crate) fn key_server(&self) -> Option<KeyServer> {
+        self.connection.as_deref()?.key_server()
     }
 
     /// How many others hold the session, as its reaper counts them; none where it does not tell.

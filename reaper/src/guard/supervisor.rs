@@ -28,7 +28,7 @@ use crate::acquire::{Acquired, Plan, WireError, acquire, found_before, leave, re
 use crate::engine::{ApiEngine, Endpoint, Place, discover, likely};
 use crate::error::{Error, Result, panicked};
 use crate::platform::random;
-use crate::removal::{Orphans, Reaped, Spared, Why, look, reap};
+use crate::removal::{Orphans, look};
 use crate::session::folder::{self, Memory};
 use crate::session::{Filter, KEEP, Owner, SessionId};
 use crate::settings::{Config, Keep, Transport};
@@ -38,9 +38,6 @@ pub(super) const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 
 /// For the look for orphans, which the first test of a session waits for.
 const ORPHANS_WITHIN: Duration = Duration::from_secs(5);
-
-/// For removing what this process registered: what does not go is said after half of it, unless the engine is silent.
-const REAPED_WITHIN: Duration = Duration::from_secs(120);
 
 /// Begins an attempt for all who wait in the session's slot.
 pub(super) fn start(session: SessionId, config: Config) {
@@ -167,7 +164,7 @@ pub(super) struct Supervisor {
     /// Whether the reaper first acquired was made by this process.
     created: bool,
     /// Everything registered, in order: what has to be said again to a new reaper.
-    filters: Vec<Filter>,
+    pub(super) filters: Vec<Filter>,
     /// What the creator of a reaper found of earlier sessions.
     orphans: Orphans,
     pub(super) line: Arc<Mutex<Line>>,
@@ -362,23 +359,6 @@ impl Supervisor {
                 self.restore().await
             }
         }
-    }
-
-    async fn reap(&self, filters: Option<Vec<Filter>>, why: Why) -> Result<Reaped> {
-        let all = || {
-            let mut filters = self.filters.clone();
-            // Whatever is to stay otherwise: this was asked for.
-            filters.push(Filter::session(&self.plan.session));
-            filters
-        };
-        let filters = filters.unwrap_or_else(all);
-        let place = &self.plan.endpoint.place;
-        let reaped = timeout(REAPED_WITHIN, reap(place, &filters, Spared::WhatIsReapers)).await;
-        if let Ok(Ok(reaped)) = &reaped {
-            self.write_down(reaped, why);
-        }
-        let silent = || format!("what the engine has not answered about within {REAPED_WITHIN:?}");
-        reaped.unwrap_or_else(|_| Err(Error::LeftBehind { left: vec![silent()] }))
     }
 
     pub(super) async fn restore(&mut self) -> Result<()> {

@@ -1,10 +1,10 @@
 //! Once per session, across its processes: a value that the first who asks makes and all others get.
 //!
-//! nextest starts a process per test, so what a `static` or a fixture keeps is made once per process. The
-//! session is what all of them have in common, so its values lie in a folder of the session's: `entry` is a
-//! value and its files, `kind` its type, `claim` the lock that decides who makes it, `joined` the folder. No
-//! process serves the value, which would have to stay alive for the others. Rejected: keeping the value in
-//! labels of the reaper container, which are fixed when the container is created.
+//! nextest starts a process per test, so what a `static` or a fixture keeps is made once per process. The session is what all
+//! of them have in common, so its values are kept by its reaper, or in its folder where the reaper has no word for it. `claim`
+//! asks the one or the other, `made` is a value on its way, `kind` its type. No process of the tests' serves the value, which
+//! would have to stay alive for the others. Rejected: keeping the value in labels of the reaper container, which are
+//! fixed when the container is created.
 
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ impl Reaper {
     /// - When what `init` started is gone when it returns, its handle was dropped in it, and whoever ran it is told so:
     ///   what removes its container when it is dropped must not be, `std::mem::forget(container)`.
     /// - An `init` may ask for other shared values, but not for its own.
+    /// - All of the session have it in common, on several hosts and in containers, too: its reaper keeps it, up to 60 KiB. An official
+    ///   Ryuk keeps none; then a folder of this machine does, for one user.
     /// - With `TESTCONTAINERS_RYUK_DISABLED=true` the value is made once per session as well, and belongs to
     ///   no reaper: in a session that was named it is kept until the machine is started again, or until a later
     ///   session finds that nobody has asked for anything for a day.
@@ -60,7 +62,8 @@ impl Reaper {
     /// [`Error::SharedInit`] with what `init` returned; [`Error::SharedDropped`] if the containers that it started with
     /// [`Reaper::labels`] were removed while they ran; [`Error::SharedTimeout`], which says who is making it;
     /// [`Error::SharedType`] if it was made as another type; [`Error::SharedValue`] if it cannot be written as
-    /// JSON and read again; [`Error::SharedState`] if the folder for temporary files cannot be used.
+    /// JSON and read again; [`Error::SharedState`] if it is too long for the reaper, or the folder for temporary files cannot
+    /// be used.
     pub async fn shared<T, E, I, F>(&self, key: &str, init: I) -> Result<T>
     where
         T: Serialize + DeserializeOwned,
@@ -125,7 +128,7 @@ where
             let mark = Mark::new();
             let value = making_async(Some(&mark), init).await.map_err(Failure::Init)?;
             dropped::look(reaper, key, &mark).await.map_err(Failure::Ours)?;
-            turn.keep(&value).map_err(Failure::Ours)
+            turn.keep(value).await.map_err(Failure::Ours)
         }
     }
 }
@@ -142,7 +145,7 @@ where
             let mark = Mark::new();
             let value = making(Some(&mark), init).map_err(Failure::Init)?;
             wait(dropped::look(reaper, key, &mark)).map_err(Failure::Ours)?;
-            turn.keep(&value).map_err(Failure::Ours)
+            wait(turn.keep(value)).map_err(Failure::Ours)
         }
     }
 }
@@ -174,7 +177,7 @@ where
             }
             Claim::Turn(turn) => {
                 let (value, attached) = making_async(None, init).await?;
-                turn.keep(&value)?;
+                turn.keep(value).await?;
                 return Ok(attached);
             }
         }
