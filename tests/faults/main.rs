@@ -12,6 +12,7 @@ mod engines;
 mod far;
 mod foreign;
 mod foreign_reaper;
+mod hosts;
 mod keepers;
 mod kill_points;
 mod namespaces;

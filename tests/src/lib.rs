@@ -6,6 +6,7 @@ pub mod bystander;
 pub mod certificates;
 pub mod engine;
 pub mod holder;
+pub mod host;
 pub mod log;
 pub mod login;
 pub mod machine;

@@ -90,6 +90,22 @@ impl Machine {
         }
     }
 
+    /// The same command, run on it with the same environment.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    #[must_use]
+    pub fn enter(&self, command: &Command) -> Command {
+        let mut entered = Command::new("nsenter");
+        entered.args(["--target", &self.process(), "--mount", "--net", "--pid", "--"]);
+        entered.arg(command.get_program()).args(command.get_args()).env_clear();
+        for (name, value) in command.get_envs() {
+            entered.envs(value.map(|value| (name, value)));
+        }
+        entered
+    }
+
     /// Starts an engine, which the shell knows as `$daemon` then, and waits until it answers.
     ///
     /// # Panics

@@ -19,6 +19,8 @@ pub struct SecondEngine {
     /// Of a network of two: this host, and the engine's.
     number: u32,
     options: &'static str,
+    /// How many other machines are plugged into the engine's.
+    plugged: u32,
     /// With the engine's certificate and the authority of its clients'.
     certificates: Option<tempfile::TempDir>,
 }
@@ -75,7 +77,7 @@ impl SecondEngine {
         let number = std::process::id().wrapping_mul(7).wrapping_add(started) % (1 << 14);
         let machine = Machine::start(&programs::DOCKER);
         let engine = Engine::at(machine.folder().join("docker.sock"));
-        let mut second = Self { machine, engine, number, options, certificates: None };
+        let mut second = Self { machine, engine, number, options, plugged: 0, certificates: None };
         // Its id would be that of the system's engine, which has it in there.
         second.run("mkdir -p /etc/docker && mount -t tmpfs tmpfs /etc/docker");
         second.certificates = authority.map(|authority| {
@@ -163,6 +165,29 @@ impl SecondEngine {
     /// When the line fails.
     pub fn run(&mut self, line: &str) {
         self.machine.run(line);
+    }
+
+    /// Puts a cable between another machine and the engine's, which that machine knows under its usual address. Nothing leads
+    /// from one such machine to another.
+    ///
+    /// # Panics
+    ///
+    /// When one of them does not take it, or there are four already.
+    pub fn plug_in(&mut self, other: &mut Machine) {
+        assert!(self.plugged < 4, "there are addresses for four");
+        let base = (self.number * 4 + self.plugged) * 4;
+        let address = |host: u32| {
+            let number = base + host;
+            format!("10.{}.{}.{}", 216 + (number >> 16), (number >> 8) & 255, number & 255)
+        };
+        let link = format!("host{}", self.plugged);
+        self.plugged += 1;
+        let (ours, theirs) = (self.machine.process(), other.process());
+        let peer = ["peer", "name", &link, "netns", &ours];
+        ip(&[&["link", "add", "eth0", "netns", &theirs, "type", "veth"][..], &peer].concat());
+        self.machine.run(&format!("ip address add {}/30 dev {link} && ip link set {link} up", address(1)));
+        other.run(&format!("ip address add {}/30 dev eth0 && ip link set eth0 up", address(2)));
+        other.run(&format!("ip route add default via {}", address(1)));
     }
 
     /// From now on nothing passes to or from this client of a container, by the port on the client's own

@@ -3,7 +3,7 @@
 use reaper_tests::engine;
 use reaper_tests::suite::until_no_keeper;
 
-use super::{GONE_WITHIN, Shared, fails_with, succeeds};
+use super::{GONE_WITHIN, Place, Shared, fails_with, succeeds};
 
 /// Every fixture of the suite that makes a value, but for one whose key is another's.
 const MADE_ONCE: [&str; 10] = [
@@ -67,12 +67,13 @@ fn a_module_of_two_test_binaries_shares_one_value() {
 
 #[test]
 fn a_fixture_without_a_value_panics_and_names_its_place() {
-    let shared = Shared::new();
+    let shared = Shared::at(Place::Folder);
     std::fs::write(shared.run.file("a-file"), "").unwrap();
     let mut command = shared.run.binary("shared_fixture");
     command.args(["--exact", "panics", "--include-ignored"]);
     command.env("TESTCONTAINERS_SESSION_ID", format!("placeless-{}", std::process::id()));
-    command.env("TMPDIR", shared.run.file("a-file")).env("RYUK_RECONNECTION_TIMEOUT", "1s");
+    shared.set(&mut command);
+    command.env("TMPDIR", shared.run.file("a-file"));
     let parts = [
         "no value for the shared fixture at tests/shared_fixture.rs:",
         "failed to keep the shared value \"shared_fixture::nothing_but_an_effect\"",

@@ -1,8 +1,9 @@
 //! The maker of a value is killed, at every point of its making that can be told from outside.
 //!
-//! Where the suite's own code runs it waits to be killed. In between, which is where the library writes, its
-//! thread is stepped from one system call to the next until the files are as they are to be. Rejected: a kill
-//! after a random time, which hits the same two points nearly always.
+//! Where the suite's own code runs it waits to be killed. In between, which is where the library writes into the folder, its
+//! thread is stepped from one system call to the next until the files are as they are to be. (What the reaper is told comes as
+//! a whole line or not at all, which the server's tests show.) Rejected: a kill after a random time, which hits the same two
+//! points nearly always.
 
 use std::path::PathBuf;
 
@@ -11,7 +12,7 @@ use reaper_tests::{engine, until};
 use rstest::rstest;
 
 use super::traced::Traced;
-use super::{DEADLINE, GONE_WITHIN, Shared, list, until_it_has};
+use super::{DEADLINE, GONE_WITHIN, Place, Shared, list, until_it_has};
 
 /// What is on disk of the one key.
 #[derive(Debug, PartialEq, Eq)]
@@ -59,22 +60,28 @@ fn kill_when(shared: &Shared, process: &str, thread: &str, wanted: &Files) {
 }
 
 #[rstest]
-#[case::before_init("asking", Some(Files::Signed), 0)]
-#[case::at_its_first_line("begun", None, 0)]
-#[case::before_it_creates("loaded", None, 0)]
-#[case::between_create_and_start("created", None, 0)]
-#[case::at_its_end("started", None, 1)]
-#[case::before_anything_is_written("serialising", None, 1)]
-#[case::before_the_write("started", Some(Files::Opened), 1)]
-#[case::before_the_rename("started", Some(Files::Written), 1)]
-#[case::after_the_rename("started", Some(Files::Renamed), 1)]
-#[case::after_it_was_handed_out("got", None, 1)]
+#[case::before_init(Place::Reaper, "asking", None, 0)]
+#[case::at_its_first_line(Place::Reaper, "begun", None, 0)]
+#[case::before_it_creates(Place::Reaper, "loaded", None, 0)]
+#[case::between_create_and_start(Place::Reaper, "created", None, 0)]
+#[case::at_its_end(Place::Reaper, "started", None, 1)]
+#[case::before_anything_is_said(Place::Reaper, "serialising", None, 1)]
+#[case::after_it_was_handed_out(Place::Reaper, "got", None, 1)]
+#[case::at_its_first_line_over_exec(Place::ReaperOverExec, "begun", None, 0)]
+#[case::before_init_with_a_folder(Place::Folder, "asking", Some(Files::Signed), 0)]
+#[case::at_its_first_line_with_a_folder(Place::Folder, "begun", None, 0)]
+#[case::before_anything_is_written(Place::Folder, "serialising", None, 1)]
+#[case::before_the_write(Place::Folder, "started", Some(Files::Opened), 1)]
+#[case::before_the_rename(Place::Folder, "started", Some(Files::Written), 1)]
+#[case::after_the_rename(Place::Folder, "started", Some(Files::Renamed), 1)]
+#[case::after_it_was_handed_out_of_a_folder(Place::Folder, "got", None, 1)]
 fn a_killed_maker_is_followed_by_another(
+    #[case] place: Place,
     #[case] pause: &str,
     #[case] files: Option<Files>,
     #[case] made_by_victim: usize,
 ) {
-    let shared = Shared::new();
+    let shared = Shared::at(place);
     let mut command = shared.nextest("test(member)");
     command.args(["--retries", "1", "--test-threads", "4", "--no-fail-fast"]).env("SUITE_PAUSE_AT", pause);
     let runner = spawn(&mut command);
@@ -87,7 +94,7 @@ fn a_killed_maker_is_followed_by_another(
             if members.len() == 3 { Ok(members) } else { Err(format!("{members:?}")) }
         });
         for other in others {
-            until_it_has(other, "reaper-lock");
+            until_it_has(other, if place == Place::Folder { "reaper-lock" } else { "reaper-shared" });
         }
     }
     match &files {

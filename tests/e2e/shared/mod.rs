@@ -1,7 +1,8 @@
 //! Values that are made once for a session: by whom, how often, and what is left of them.
 //!
 //! The processes are real ones of the suite; the engine says which containers there are, and the folder for
-//! temporary files, which each run has for itself, what is kept.
+//! temporary files, which each run has for itself, what is kept. Most is tried in both places where values are kept: at the
+//! reaper, and in the folder where that has no word for them.
 
 mod fixtures;
 mod kills;
@@ -12,8 +13,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use reaper_tests::engine::Engine;
 use reaper_tests::suite::{Record, Run, keepers, spawn, text, until_no_keeper};
+use reaper_tests::world::{Leftovers, without_labels};
 use reaper_tests::{engine, until};
+use rstest::rstest;
 use serde_json::Value;
 
 use self::traced::Traced;
@@ -25,6 +29,18 @@ const GONE_WITHIN: Duration = Duration::from_secs(60);
 struct Shared {
     run: Run,
     temporary: PathBuf,
+    /// An image whose server is not greeted, as official ones are not.
+    plain: Option<(String, Leftovers)>,
+    place: Place,
+}
+
+/// Where values are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Reaper,
+    /// The same, and reached through the engine.
+    ReaperOverExec,
+    Folder,
 }
 
 impl Shared {
@@ -32,11 +48,30 @@ impl Shared {
         let run = Run::new();
         let temporary = run.file("temporary");
         std::fs::create_dir(&temporary).unwrap();
-        Self { run, temporary }
+        Self { run, temporary, plain: None, place: Place::Reaper }
+    }
+
+    fn at(place: Place) -> Self {
+        let shared = Self { place, ..Self::new() };
+        if place != Place::Folder {
+            return shared;
+        }
+        let session = format!("plain-{}", std::process::id());
+        succeeds(&mut shared.test(&session, "attaches"));
+        let reaper = shared.records("attaches").remove(0).reaper;
+        let plain = without_labels(&Engine::system(), &reaper, &session);
+        engine::until_gone(&session, GONE_WITHIN);
+        Self { plain: Some(plain), place, ..Self::new() }
     }
 
     fn set(&self, command: &mut Command) {
         command.env("TMPDIR", &self.temporary).env("RYUK_RECONNECTION_TIMEOUT", "1s");
+        if let Some((image, _)) = &self.plain {
+            command.env("TESTCONTAINERS_RYUK_CONTAINER_IMAGE", image);
+        }
+        if self.place == Place::ReaperOverExec {
+            command.env("REAPER_TRANSPORT", "exec");
+        }
     }
 
     /// One test of the suite in a process of its own, in a session that has been given a name.
@@ -128,9 +163,11 @@ fn fails_with(command: &mut Command, parts: &[&str]) {
     }
 }
 
-#[test]
-fn thirty_two_processes_at_once_make_it_once() {
-    let shared = Shared::new();
+#[rstest]
+#[case::at_the_reaper(Place::Reaper)]
+#[case::in_a_folder(Place::Folder)]
+fn thirty_two_processes_at_once_make_it_once(#[case] place: Place) {
+    let shared = Shared::at(place);
     let session = format!("once-{}", std::process::id());
     let members: Vec<_> = (0..32).map(|_| spawn(&mut shared.test(&session, "member::_number_1_1"))).collect();
     for member in members {
@@ -142,9 +179,12 @@ fn thirty_two_processes_at_once_make_it_once() {
     engine::until_gone(&session, GONE_WITHIN);
 }
 
-#[test]
-fn a_run_makes_it_once_and_leaves_no_state() {
-    let shared = Shared::new();
+#[rstest]
+#[case::at_the_reaper(Place::Reaper)]
+#[case::at_the_reaper_over_exec(Place::ReaperOverExec)]
+#[case::in_a_folder(Place::Folder)]
+fn a_run_makes_it_once_and_leaves_no_state(#[case] place: Place) {
+    let shared = Shared::at(place);
     let output = succeeds(&mut shared.nextest("test(member)"));
     assert!(!output.contains("LEAK"), "{output}");
     assert_eq!((shared.records("made").len(), shared.records("got").len()), (1, 4));
@@ -155,9 +195,11 @@ fn a_run_makes_it_once_and_leaves_no_state() {
     engine::until_gone(session, GONE_WITHIN);
 }
 
-#[test]
-fn threads_tasks_and_failures_of_one_process() {
-    let shared = Shared::new();
+#[rstest]
+#[case::at_the_reaper(Place::Reaper)]
+#[case::in_a_folder(Place::Folder)]
+fn threads_tasks_and_failures_of_one_process(#[case] place: Place) {
+    let shared = Shared::at(place);
     for name in [
         "threads_and_tasks_make_it_once",
         "a_wait_does_not_block_the_runtime",
@@ -165,7 +207,10 @@ fn threads_tasks_and_failures_of_one_process() {
         "a_panic_and_a_dropped_future_hand_it_on",
         "misuse_is_explained",
         "what_was_reaped_is_made_anew",
-        "cleared_temporary_files_only_cost_the_value",
+        match place {
+            Place::Reaper | Place::ReaperOverExec => "a_value_that_is_too_long_is_explained",
+            Place::Folder => "cleared_temporary_files_only_cost_the_value",
+        },
     ] {
         let session = format!("within-{}", std::process::id());
         let mut test = shared.test(&session, &format!("within::{name}"));
@@ -181,13 +226,17 @@ fn keys_do_not_wait_for_each_other() {
     assert!(output.contains("2 passed"), "{output}");
 }
 
-#[test]
-fn who_waits_for_too_long_is_told_for_whom() {
-    let shared = Shared::new();
+#[rstest]
+#[case::at_the_reaper(Place::Reaper)]
+#[case::in_a_folder(Place::Folder)]
+fn who_waits_for_too_long_is_told_for_whom(#[case] place: Place) {
+    let shared = Shared::at(place);
     let session = format!("late-{}", std::process::id());
     let mut maker = spawn(shared.test(&session, "number").env("SUITE_PAUSE_AT", "number"));
     shared.until_paused();
-    let holder = format!("process {} (test number) has been making it for ", maker.id());
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    let host = if place == Place::Reaper { format!(" on {}", host.trim()) } else { String::new() };
+    let holder = format!("process {} (test number){host} has been making it for ", maker.id());
     let parts = ["\"number\" was not there within 300ms", holder.as_str(), "REAPER_SHARED_TIMEOUT"];
     let mut waiter = shared.test(&session, "number");
     fails_with(waiter.env("REAPER_SHARED_TIMEOUT", "300ms"), &parts);
@@ -199,9 +248,11 @@ fn who_waits_for_too_long_is_told_for_whom() {
     engine::until_gone(&session, GONE_WITHIN);
 }
 
-#[test]
-fn with_another_reaper_it_is_made_anew() {
-    let shared = Shared::new();
+#[rstest]
+#[case::at_the_reaper(Place::Reaper)]
+#[case::in_a_folder(Place::Folder)]
+fn with_another_reaper_it_is_made_anew(#[case] place: Place) {
+    let shared = Shared::at(place);
     let session = format!("anew-{}", std::process::id());
     let mut first = shared.test(&session, "asks_twice");
     // Long enough for the time in which nobody is connected.
@@ -209,6 +260,7 @@ fn with_another_reaper_it_is_made_anew() {
     let first = spawn(&mut first);
     shared.until_paused();
     let before = shared.records("got").remove(0);
+    assert_eq!(shared.folders().is_empty(), place == Place::Reaper);
     // It cannot see what happens to its connection, and has to find out when it asks again.
     let connection = Traced::stop(&until_it_has(first.id(), "reaper"));
     let kill = format!("/containers/{}/kill", before.reaper);
@@ -241,7 +293,7 @@ fn without_a_reaper_it_is_made_once_all_the_same() {
 
 #[test]
 fn the_next_session_sweeps_what_one_without_a_keeper_has_left() {
-    let shared = Shared::new();
+    let shared = Shared::at(Place::Folder);
     succeeds(shared.nextest("test(=number)").env("REAPER_KEEPER", "off"));
     let left = shared.folders();
     assert_eq!(left.len(), 1, "{left:?}");
@@ -256,7 +308,7 @@ fn the_next_session_sweeps_what_one_without_a_keeper_has_left() {
 
 #[test]
 fn who_outlives_the_runner_keeps_the_state_until_the_next_sweep() {
-    let shared = Shared::new();
+    let shared = Shared::at(Place::Folder);
     let mut runner = spawn(shared.nextest("test(=number)").env("SUITE_PAUSE_AT", "number"));
     let (test, _) = shared.until_paused();
     runner.kill().unwrap();
@@ -279,7 +331,7 @@ fn who_outlives_the_runner_keeps_the_state_until_the_next_sweep() {
 
 #[test]
 fn a_link_in_the_place_of_a_folder_is_refused() {
-    let shared = Shared::new();
+    let shared = Shared::at(Place::Folder);
     let session = format!("linked-{}", std::process::id());
     succeeds(&mut shared.test(&session, "number"));
     let folder = shared.folders().remove(0);
