@@ -118,3 +118,79 @@ fn who(claimant: &Claimant) -> String {
         Err(_) => process,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead as _, BufReader, Write as _};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    type Answers = &'static [&'static str];
+
+    /// What becomes of a value whose maker had the turn over the first of these connections, each of which ends with its last
+    /// answer; and what was said over the last of them.
+    fn kept(connections: Vec<Answers>) -> (Result<()>, Vec<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let way = format!("{} 5eed", listener.local_addr().unwrap()).parse().unwrap();
+        let reaper = thread::spawn(move || {
+            let mut said = Vec::new();
+            for answers in connections {
+                let (stream, _) = listener.accept().unwrap();
+                let mut lines = BufReader::new(&stream).lines();
+                said.clear();
+                for answer in answers {
+                    said.extend(lines.next().and_then(io::Result::ok));
+                    (&stream).write_all(format!("{answer}\n").as_bytes()).unwrap();
+                }
+            }
+            said
+        });
+        let server = KeyServer { way, token: "70ce".into(), generation: 1, mark: "reaper.1".into() };
+        let ask = Ask { token: "70ce".into(), key: "redis".into(), worthless: 0, who: "this".into() };
+        let mut claims = server.connect().unwrap();
+        let claimed = claims.claim(&ask, Instant::now() + Duration::from_secs(60)).unwrap();
+        assert_eq!(claimed, Claimed::Turn);
+        let outcome = Turn { claims, server, ask }.keep("redis", "{}\t1");
+        (outcome, reaper.join().unwrap())
+    }
+
+    const HELLO: &str = "HELLO 3 5eed 1";
+    const TURN: Answers = &[HELLO, "TURN"];
+
+    #[test]
+    fn what_was_made_under_a_connection_that_is_lost_is_said_again_while_it_is_nobodys() {
+        let (outcome, said) = kept(vec![TURN, &[HELLO, "TURN", "KEPT 7"]]);
+        outcome.unwrap();
+        assert_eq!(said, ["%hello 3", "%claim 70ce redis 0 this", "%keep {}\t1"]);
+    }
+
+    /// A maker has its value all the same.
+    #[test]
+    fn what_somebody_else_makes_or_has_made_meanwhile_stays_his() {
+        let (made, under_way): (Answers, Answers) = (&[HELLO, "VALUE 7 {}\t2"], &[HELLO, "WAIT 0 x"]);
+        for others in [made, under_way] {
+            let (outcome, said) = kept(vec![TURN, others]);
+            outcome.unwrap();
+            assert_eq!(said, ["%hello 3", "%claim 70ce redis 0 this"]);
+        }
+    }
+
+    /// It has removed what the value may stand for, or is another.
+    #[test]
+    fn a_reaper_that_is_not_the_same_any_more_is_told_nothing() {
+        let (later, another): (Answers, Answers) = (&["HELLO 3 5eed 2"], &["HELLO 3 other 1"]);
+        for reaper in [later, another] {
+            let (outcome, said) = kept(vec![TURN, reaper]);
+            outcome.unwrap();
+            assert_eq!(said, ["%hello 3"]);
+        }
+    }
+
+    #[test]
+    fn what_the_reaper_refuses_is_an_error_with_its_words() {
+        let (outcome, _) = kept(vec![&[HELLO, "TURN", "ERROR the value is too long: no room"]]);
+        let report = outcome.unwrap_err().report();
+        assert!(report.contains("the reaper does not keep it: the value is too long: no room"), "{report}");
+    }
+}
