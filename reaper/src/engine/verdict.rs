@@ -112,6 +112,8 @@ pub(super) fn verdict(status: u16, words: &str) -> Verdict {
     let has = |word: &&str| words.contains(*word);
     match status {
         400 if words.contains("https server") => Verdict::Never(TLS),
+        // Of Docker's, about the addresses of two networks that are made at once.
+        403 if words.contains("overlapping ipv") => Verdict::Passes,
         401 | 403 | 407 => Verdict::Never(FORBIDDEN),
         408 | 425 | 429 => Verdict::Passes,
         400 | 500 if PASSES.iter().any(has) => Verdict::Passes,
@@ -243,6 +245,9 @@ mod tests {
         {
             assert_eq!(verdict(status, words), Verdict::Passes, "{status} {words}");
         }
+        let addresses =
+            "cannot create network 7 (br-7): conflicts with network 2 (br-2): networks have overlapping IPv4";
+        assert_eq!(verdict(403, addresses), Verdict::Passes);
         assert_eq!(verdict(500, "on fire"), Verdict::Unclear(AGAIN));
     }
 

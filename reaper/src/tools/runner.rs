@@ -294,11 +294,13 @@ fn supervise(command: &mut Command) -> io::Result<ExitStatus> {
 
     use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
 
-    use crate::platform::Watch;
+    use crate::platform::{Watch, raise_open_files};
 
     let watch = Watch::begin()?;
     let stop = watch.stop()?;
     let mut child = command.spawn()?;
+    // Not before: the command has the limit that it was given. What adopts has two connections for each client.
+    raise_open_files();
     let pid = Pid::from_child(&child);
     // While it is true, the pid is the child's: an ended child keeps it until it is waited for.
     let unwaited = Mutex::new(true);

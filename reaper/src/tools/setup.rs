@@ -52,6 +52,7 @@ pub fn set_up(program: &mut Command) -> Result<Vec<Variable>> {
 /// As for [`set_up`], to which it has told the error by then.
 pub fn serve(session: &str, runner: &str) -> Result<()> {
     platform::leave_terminal();
+    platform::raise_open_files();
     let (reaper, adoption) = match begin(session, runner) {
         Ok(held) => held,
         Err(error) => {

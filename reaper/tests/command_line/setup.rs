@@ -3,7 +3,7 @@
 use std::process::Command;
 use std::time::Duration;
 
-use reaper_tests::process::Process;
+use reaper_tests::process::{Process, parent, with_arguments};
 use reaper_tests::suite::{Run, signal, text, until_no_keeper};
 use reaper_tests::{engine, until};
 
@@ -46,11 +46,9 @@ fn until_all_gone(session: &str) {
     engine::until_gone(session, GONE_WITHIN);
     until_no_keeper(session);
     // Nor what serves the socket.
-    until("nobody serves it", GONE_WITHIN, || {
-        match reaper_tests::process::with_arguments(&["serve", session]) {
-            found if found.is_empty() => Ok(()),
-            found => Err(format!("{found:?}")),
-        }
+    until("nobody serves it", GONE_WITHIN, || match with_arguments(&["serve", session]) {
+        found if found.is_empty() => Ok(()),
+        found => Err(format!("{found:?}")),
     });
 }
 
@@ -89,8 +87,10 @@ fn a_killed_nextest_ends_the_server_and_what_was_made_goes() {
     let process = Process::start(&mut nextest(&run, &name, "unaware_hangs"));
     let session = session_of(&format!("{name}-hangs"));
     let test = until("the test runs", GONE_WITHIN, || {
-        let found = reaper_tests::process::with_arguments(&["unaware_hangs"]);
-        found.first().cloned().ok_or_else(|| format!("{found:?}"))
+        let found = with_arguments(&["unaware_hangs"]);
+        // Other tests have one of that name, too.
+        let ours = found.iter().find(|test| parent(test) == Some(process.id().to_string()));
+        ours.cloned().ok_or_else(|| format!("{found:?}"))
     });
     process.kill();
     signal("KILL", &test);
@@ -102,7 +102,7 @@ fn a_server_that_is_killed_leaves_what_was_made_to_the_reaper() {
     let (run, name) = (Run::new(), unique("setup-server"));
     let process = Process::start(&mut nextest(&run, &name, "unaware_hangs"));
     let session = session_of(&format!("{name}-hangs"));
-    for server in reaper_tests::process::with_arguments(&["serve", &session]) {
+    for server in with_arguments(&["serve", &session]) {
         signal("KILL", &server);
     }
     let _ = process.fail();

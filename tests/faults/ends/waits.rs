@@ -1,6 +1,7 @@
 //! Every wait has an end: a reaper that is paused, a socket whose queue is full, an engine that is slow to list, a
 //! reaper behind a cable that is out.
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
@@ -38,6 +39,9 @@ fn a_socket_whose_queue_is_full_is_an_engine_that_cannot_be_reached() {
     let scene = Scene::new("waits-full");
     let socket = scene.run.file("full.sock");
     let listener = UnixListener::bind(&socket).unwrap();
+    // A queue has room for more than a user may have open until somebody asks.
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
     // Filled by nobody who would wait for ever, too: from the first that does not fit on, they are refused.
     let mut queue = Vec::new();
     let flags = |stream: &UnixStream| stream.set_nonblocking(true);
