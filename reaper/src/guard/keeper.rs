@@ -23,11 +23,14 @@ use crate::session;
 #[cfg(unix)]
 pub(super) use self::unix::{HOLDS, KEEPER, STARTER, TASK, Task, at_load_address, remove_lock};
 
-/// Runs when no other thread exists and the standard library's environment and files are usable; starts
-/// no thread, prints nothing, and does not panic.
-#[ctor::ctor(unsafe)]
-fn at_load() {
-    catch_up();
+// In the form that takes no procedural macro, and so no crate for it.
+ctor::declarative::ctor! {
+    /// Runs when no other thread exists and the standard library's environment and files are usable; starts
+    /// no thread, prints nothing, and does not panic.
+    #[ctor(unsafe)]
+    fn at_load() {
+        catch_up();
+    }
 }
 
 /// What the hook does, once: somebody's own hook may ask for a guard before ours has run, also in a keeper.
