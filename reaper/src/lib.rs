@@ -284,6 +284,17 @@ pub use reaper_macros::shared;
 #[doc = include_str!("../docs/with_reaper.md")]
 pub use reaper_macros::with_reaper;
 
+#[doc = include_str!("../docs/links.md")]
+#[doc = include_str!("../docs/provider.md")]
+pub mod provider {
+    #[cfg(feature = "bollard")]
+    pub use crate::engine::Bollard;
+    pub use crate::engine::{
+        Answer, Container, Direct, Kind, Platform, Problem, Provider, ProviderRefusal as Refusal,
+        ProviderRemoval as Removal, ReaperSpec, Resource,
+    };
+}
+
 /// The guide, one page an idea. (Only documentation: nothing of it is in a build.)
 ///
 #[doc = include_str!("../docs/links.md")]

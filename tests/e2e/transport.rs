@@ -28,7 +28,7 @@ fn scoped(scene: &Scene, test: &str) -> Command {
 }
 
 /// How many processes are in a reaper's container besides the server.
-fn clients(reaper: &str) -> usize {
+pub(crate) fn clients(reaper: &str) -> usize {
     let (status, top) = engine::request("GET", &format!("/containers/{reaper}/top"), &Value::Null);
     assert_eq!(status, 200, "{top}");
     let command = |process: &Value| process.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();

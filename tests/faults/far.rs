@@ -55,26 +55,48 @@ fn survives(mut second: SecondEngine, name: &str, mut test: Command, run: &Run) 
     engine.until_gone(&session, GONE_WITHIN);
 }
 
-#[test]
-fn over_tls_a_guard_heals_and_a_killed_test_leaves_nothing() {
+#[track_caller]
+fn survives_over_tls(name: &str, transport: &str) {
     let authority = Authority::new();
     let second = SecondEngine::start_with_tls(&authority);
     let run = Run::new();
     let certificates = run.file("certificates");
     authority.write(&certificates, &["client"], Validity::Now);
-    let mut test = test(&run, "waits", &session("over-tls"), second.engine());
-    secure(&mut test, &second, &certificates);
-    survives(second, "over-tls", test, &run);
+    let mut test = test(&run, "waits", &session(name), second.engine());
+    secure(test.env("REAPER_TRANSPORT", transport), &second, &certificates);
+    survives(second, name, test, &run);
+}
+
+#[track_caller]
+fn survives_over_ssh(name: &str, transport: &str) {
+    let mut second = SecondEngine::start();
+    let login = Login::to(&mut second);
+    let run = Run::new();
+    let mut test = test(&run, "waits", &session(name), second.engine());
+    login.set_for(test.env("DOCKER_HOST", login.docker_host()).env("REAPER_TRANSPORT", transport));
+    survives(second, name, test, &run);
+}
+
+#[test]
+fn over_tls_a_guard_heals_and_a_killed_test_leaves_nothing() {
+    survives_over_tls("over-tls", "tcp");
 }
 
 #[test]
 fn over_ssh_a_guard_heals_and_a_killed_test_leaves_nothing() {
-    let mut second = SecondEngine::start();
-    let login = Login::to(&mut second);
-    let run = Run::new();
-    let mut test = test(&run, "waits", &session("over-ssh"), second.engine());
-    login.set_for(test.env("DOCKER_HOST", login.docker_host()));
-    survives(second, "over-ssh", test, &run);
+    survives_over_ssh("over-ssh", "tcp");
+}
+
+/// The connection itself goes over TLS, as an exec session.
+#[test]
+fn through_an_engine_over_tls_a_guard_heals_and_a_killed_test_leaves_nothing() {
+    survives_over_tls("exec-over-tls", "exec");
+}
+
+/// The connection itself is a process of ssh's.
+#[test]
+fn through_an_engine_over_ssh_a_guard_heals_and_a_killed_test_leaves_nothing() {
+    survives_over_ssh("exec-over-ssh", "exec");
 }
 
 /// Each request is a process, and none of them is to be seen when it has been answered.

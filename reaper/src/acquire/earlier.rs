@@ -11,9 +11,9 @@ use serde::{Deserialize, Serialize};
 use super::spec::Plan;
 use crate::engine::Concessions;
 use crate::error::Error;
-use crate::session::Owner;
-use crate::session::folder::Memory;
-use crate::settings::Transport;
+use crate::session::folder::{self, Memory};
+use crate::session::{Owner, SessionId};
+use crate::settings::{Config, Transport};
 
 /// What took less is no wait.
 const CHEAP: Duration = Duration::from_millis(300);
@@ -32,6 +32,15 @@ struct Failure {
     /// In milliseconds of the Unix epoch.
     at: u64,
     until: u64,
+}
+
+/// What processes of the session with the same settings leave for each other; nothing where there is no folder for it.
+pub(crate) fn memory(session: &SessionId, config: &Config) -> Memory {
+    let Config { docker_host, host, socket, privileged, image, hub_prefix, network, transport, .. } = config;
+    let values =
+        [docker_host, host, socket, image, hub_prefix].map(|found| found.as_ref().map(|found| &found.value));
+    let key = format!("{values:?} {privileged} {network:?} {transport:?} {:?}", config.acquire_timeout);
+    folder::folder().map(|root| Memory::of(root, session.as_str(), &key)).unwrap_or_default()
 }
 
 /// The failure that another process has met a moment ago.

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use crate::engine::{Concessions, ContainerSpec};
+use crate::engine::{Concessions, ReaperSpec};
 
 /// The label of a container with concessions.
 const CONCESSIONS: &str = "test-reaper.concessions";
@@ -57,7 +57,7 @@ impl Concessions {
     }
 }
 
-impl ContainerSpec {
+impl ReaperSpec {
     /// The same container with these, and marked so.
     pub(super) fn conceding(mut self, concessions: Concessions) -> Self {
         self.labels.extend(concessions.write().map(|made| (CONCESSIONS.to_owned(), made)));

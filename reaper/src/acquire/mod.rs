@@ -40,7 +40,7 @@ mod way;
 mod wire;
 
 pub(crate) use self::claims::{Claimed, Claims, KeyServer, Unclaimed};
-pub(crate) use self::earlier::{found_before, leave};
+pub(crate) use self::earlier::{found_before, leave, memory};
 #[cfg(any(unix, feature = "cli"))]
 pub(crate) use self::hello::read_removed as removed_in;
 pub(crate) use self::hello::{KEYS, SCOPE_HAS_ENDED, SCOPES, ScopeWord};

@@ -1,4 +1,5 @@
-//! A network for the reaper, where the engine has no usual one: made by whoever creates the reaper.
+//! A network for the reaper that is not the engine's usual one: that of the tests' own container, from where nothing else may be
+//! reached; or one made by whoever creates the reaper, where the engine has no usual one.
 
 use std::sync::Arc;
 
@@ -6,7 +7,28 @@ use super::search::{Round, Search, cause, short};
 use crate::engine::{Container, Engine};
 use crate::error::Result;
 
+/// The networks by which containers are reached without joining any, and what is none: Docker's, and Podman's.
+const USUAL: [&str; 4] = ["bridge", "podman", "host", "none"];
+
 impl<E: Engine> Search<'_, E> {
+    /// Finds the network of the container that this process runs in, once: only for whoever creates a reaper.
+    pub(super) async fn look_around(&mut self) {
+        if std::mem::replace(&mut self.looked_around, true) || self.own_network.is_some() {
+            return;
+        }
+        let Some(own) = &self.plan.own_container else { return };
+        match self.engine.inspect(own).await {
+            Ok(Some(container)) => {
+                let mut networks = container.networks;
+                networks.sort();
+                self.own_network = networks.into_iter().find(|name| !USUAL.contains(&name.as_str()));
+            }
+            // It is another engine's: tests in a container that has an engine of its own.
+            Ok(None) => {}
+            Err(error) => tracing::debug!(own, %error, "the networks of this container are not known"),
+        }
+    }
+
     pub(super) async fn provide_network(&mut self) -> Result<()> {
         if self.own_network.is_none() {
             let (name, labels) = (self.plan.network_name(), self.plan.network_labels());

@@ -5,6 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::search::{FIRST_DELAY, acquire};
+use super::spec::Plan;
 use super::tests::{engine, plan, run};
 use crate::engine::doubles::{FakeEvent as Event, OWN_NETWORK, failure, reaper, refusal};
 use crate::engine::{Container, Refusal, State};
@@ -71,4 +72,36 @@ async fn a_network_that_the_engine_will_not_make_is_an_error_soon() {
     let began = Instant::now();
     assert!(matches!(run(&engine).await, Err(Error::Refused { .. })));
     assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}
+
+/// From another network the reaper would not be reached.
+#[tokio::test(start_paused = true)]
+async fn a_reaper_joins_the_network_of_the_container_that_its_creator_runs_in() {
+    for (networks, expected) in [
+        (&["bridge", "orders_default"][..], "orders_default"),
+        (&["bridge"], "bridge"),
+        (&["host"], "bridge"),
+        (&[], "bridge"),
+    ] {
+        let engine = engine(|world| {
+            let networks = networks.iter().copied().map(str::to_owned).collect();
+            world.own = Some(Container { networks, ..reaper("own", State::Running) });
+        });
+        let plan = Plan { own_container: Some("own".into()), ..plan(|_| {}) };
+        assert!(acquire(&engine, &plan, &[]).await.unwrap().created);
+        let world = engine.0.borrow();
+        assert_eq!(world.specs.last().unwrap().network, expected, "{networks:?}");
+        assert_eq!(world.requests[..3], ["inspect", "inspect", "create"], "{networks:?}");
+    }
+}
+
+/// With an engine of its own, or none that tells.
+#[tokio::test(start_paused = true)]
+async fn a_container_that_the_engine_does_not_know_or_tell_of_changes_nothing() {
+    for event in [Event::Nothing, Event::Fails] {
+        let engine = engine(|world| world.on_inspect = [Event::Nothing, event].into());
+        let plan = Plan { own_container: Some("own".into()), ..plan(|_| {}) };
+        assert!(acquire(&engine, &plan, &[]).await.unwrap().created);
+        assert_eq!(engine.0.borrow().specs.last().unwrap().network, "bridge");
+    }
 }

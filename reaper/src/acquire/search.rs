@@ -93,8 +93,10 @@ pub(super) struct Search<'a, E: Engine> {
     pub(super) filters: &'a [Filter],
     pub(super) name: String,
     pub(super) image: Image,
-    /// Made because the engine has no usual one (Podman, Docker with `bridge` switched off).
+    /// That of this process's own container, or made because the engine has no usual one (Podman, Docker with `bridge` switched off).
     pub(super) own_network: Option<String>,
+    /// The networks of this process's own container have been looked at.
+    pub(super) looked_around: bool,
     pub(super) backoff: ExponentialBackoff,
     pub(super) patience: Duration,
     /// What came of the ways that were tried.
@@ -147,6 +149,7 @@ impl<'a, E: Engine> Search<'a, E> {
             name: plan.name(),
             image: Image::choose(&plan.config),
             own_network: None,
+            looked_around: false,
             backoff: delays.build(),
             patience: FIRST_PATIENCE,
             tried: Tried::default(),
@@ -220,6 +223,7 @@ impl<'a, E: Engine> Search<'a, E> {
                 short(&before)
             ))));
         }
+        self.look_around().await;
         let engine = self.engine;
         self.concessions = self.concessions.and(self.plan.known_concessions());
         let container = self.plan.container(&self.image, self.own_network.as_deref());

@@ -7,8 +7,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use super::image::Image;
 use super::{hello, key_words};
-use crate::engine::{Concessions, ContainerSpec, Endpoint};
-use crate::platform::{Process, random};
+use crate::engine::{Concessions, Endpoint, ReaperSpec};
+use crate::platform::{Process, own_container, random};
 use crate::session::folder::Memory;
 use crate::session::{self, Filter, Labels, Owner, REAPER, SessionId};
 use crate::settings::{Config, Keep, Transport};
@@ -39,11 +39,20 @@ pub(crate) struct Plan {
     pub(crate) endpoint: Endpoint,
     /// What the session's processes leave for each other.
     pub(crate) memory: Memory,
+    /// The container on this engine that this process runs in, where it has to be reached from there.
+    pub(crate) own_container: Option<String>,
     /// Looked for when it is needed: see [`Plan::runner`].
     pub(crate) runner: OnceCell<Option<Process>>,
 }
 
 impl Plan {
+    /// The container that this process runs in, if published ports are not known to be reached from there.
+    pub(crate) fn own_container(config: &Config, endpoint: &Endpoint) -> Option<String> {
+        // Whoever says where they are reached has seen to it, and a remote engine does not have this container.
+        let is_unsure = config.host.is_none() && endpoint.local && config.transport != Transport::Exec;
+        is_unsure.then(own_container).flatten()
+    }
+
     /// Whom a keeper would watch; none where there is to be no keeper.
     pub(crate) fn runner(&self) -> Option<&Process> {
         let found = || session::known_runner(&self.config).filter(|_| cfg!(unix) && self.config.keeper);
@@ -65,7 +74,7 @@ impl Plan {
     }
 
     /// The reaper container, on the engine's usual network or on one of the session's own.
-    pub(crate) fn container(&self, image: &Image, own_network: Option<&str>) -> ContainerSpec {
+    pub(crate) fn container(&self, image: &Image, own_network: Option<&str>) -> ReaperSpec {
         let is_joined = self.config.transport == Transport::Exec;
         let asked_for = self.config.network.as_ref();
         let (network, further) = match (own_network, asked_for) {
@@ -73,7 +82,7 @@ impl Plan {
             (None, asked_for) if is_joined => (asked_for.map_or(NO_NETWORK, String::as_str), None),
             (own, asked_for) => (own.unwrap_or(USUAL_NETWORK), asked_for),
         };
-        ContainerSpec {
+        ReaperSpec {
             name: self.name(),
             image: image.reference().to_owned(),
             labels: owned(&Labels::of_reaper(&self.session, Owner::of(&self.session, &self.config))),

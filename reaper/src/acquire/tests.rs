@@ -27,9 +27,10 @@ pub(super) fn plan(set: impl FnOnce(&mut Config)) -> Plan {
         local: true,
         socket: "/var/run/docker.sock".into(),
         probed: true,
+        handed: None,
     };
     let (session, memory) = (session::resolve(&config).unwrap(), Memory::default());
-    Plan { session, config, endpoint, memory, runner: OnceCell::new() }
+    Plan { session, config, endpoint, memory, own_container: None, runner: OnceCell::new() }
 }
 
 pub(super) async fn run(engine: &FakeEngine) -> Result<Acquired<tokio::io::DuplexStream>> {

@@ -1,34 +1,41 @@
-//! The engine behind its own interface: what acquiring needs, as requests.
+//! An engine as acquiring needs one, on what answers for it: its own interface, or what a user has handed over.
 //!
-//! Paths are unversioned, which every engine understands as its own newest version, so there is no negotiation to pay
-//! for. Errors are sorted here by status, since nobody above knows about HTTP.
+//! What was asked, and of whom, is added here: who answers knows neither. What a provider is not asked for goes to the
+//! engine's own interface at the address that it names.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+#[cfg(feature = "bollard")]
+use serde_json::Value;
 use tokio::net::TcpStream;
 
-use super::answer::Failure;
 use super::attend::{Said, attend};
-use super::create;
 use super::dial::dial;
 use super::endpoint::Endpoint;
 use super::exec::Exec;
-use super::http::{Body, REQUEST_TIMEOUT, demand, open};
-use super::log;
-use super::look_up::look_up;
-use super::percent;
+use super::http::REQUEST_TIMEOUT;
+#[cfg(feature = "bollard")]
+use super::http::{Body, demand};
+use super::kind::Kind;
+use super::needs::{Container, Engine, Published, ReaperSpec, Refusal};
 use super::place::Place;
+use super::pluggable::{self, Platform, Problem, Provider};
+#[cfg(feature = "bollard")]
+use super::pluggable::{created, read_log};
 use super::podman;
-use super::progress::follow;
-use super::provider::{Container, ContainerSpec, Engine, Published, Refusal};
 use super::relay::joined;
-use super::verdict::{Hopeless, Missing, Verdict, invalid, missing, verdict};
-use crate::error::{Error, Result};
+use super::verdict::Hopeless;
+use crate::error::{Error, Result, chain};
 
+/// Where a provider says no by itself.
+const PROVIDERS: &str =
+    "the engine that was handed over with `with_engine` says so: see its own documentation";
+
+/// An engine, and what answers for it.
 pub(crate) struct ApiEngine {
+    provider: Arc<dyn Provider>,
     place: Place,
     /// Who named that.
     origin: String,
@@ -42,7 +49,7 @@ impl ApiEngine {
     /// An engine at this endpoint; nothing is sent yet.
     pub(crate) fn new(endpoint: &Endpoint) -> Self {
         let Endpoint { place, origin, host, local, .. } = endpoint.clone();
-        Self { place, origin, host, local }
+        Self { provider: endpoint.provider(), place, origin, host, local }
     }
 
     /// Creates a container of a test's own, as the engine's interface describes one, and pulls its image where that is
@@ -50,96 +57,64 @@ impl ApiEngine {
     #[cfg(feature = "bollard")]
     pub(crate) async fn create_container(&self, body: &Value) -> Result<String> {
         let image = body["Image"].as_str().unwrap_or_default();
-        let mut created = self.created("/containers/create", body).await;
+        let create = || created(&self.place, "/containers/create", body);
+        let mut created = create().await;
         if matches!(&created, Err(failure) if failure.status() == Some(404)) {
             self.pull(image).await.map_err(|error| Error::Engine {
                 operation: format!("provide the image {image}"),
                 source: Arc::new(error),
             })?;
-            created = self.created("/containers/create", body).await;
+            created = create().await;
         }
-        created.map_err(|failure| failed(&format!("create a container of {image}"), failure))
+        created.map_err(|failure| failed(&format!("create a container of {image}"), failure.into()))
     }
 
     /// Starts a container of a test's own.
     #[cfg(feature = "bollard")]
     pub(crate) async fn start_container(&self, id: &str) -> Result<()> {
-        let started = self.demand("POST", &format!("/containers/{id}/start"), Body::Nothing).await;
-        started.map(drop).map_err(|failure| failed(&format!("start the container {id}"), failure))
+        let started = demand(&self.place, "POST", &format!("/containers/{id}/start"), Body::Nothing).await;
+        started.map(drop).map_err(|failure| failed(&format!("start the container {id}"), failure.into()))
     }
 
     /// Everything that a container wrote.
     #[cfg(feature = "bollard")]
     pub(crate) async fn whole_log(&self, id: &str) -> Result<Vec<String>> {
-        self.read_log(id, "all").await
+        let log = read_log(&self.place, id, "all").await;
+        log.map_err(|failure| failed("read the log of a container", failure.into()))
     }
 
-    async fn read_log(&self, id: &str, tail: &str) -> Result<Vec<String>> {
-        let path = format!("/containers/{id}/logs?stdout=true&stderr=true&tail={tail}");
-        let log = self.demand("GET", &path, Body::Nothing).await;
-        let log = log.map_err(|failure| failed("read the log of a container", failure))?;
-        Ok(log::lines(&log))
-    }
-
-    async fn demand(&self, method: &str, path: &str, body: Body<'_>) -> Result<Vec<u8>, Failure> {
-        demand(&self.place, method, path, body).await
-    }
-
-    /// Creates something, and gives its id.
-    async fn created(&self, path: &str, body: &Value) -> Result<String, Failure> {
-        let answer = self.demand("POST", path, Body::Json(body)).await?;
-        let created = described(&answer)?;
-        let id = created["Id"].as_str().filter(|id| !id.is_empty());
-        Ok(id.ok_or_else(|| invalid("the engine's answer has no use: it has no id".to_owned()))?.to_owned())
-    }
-
-    async fn remove_with(&self, id: &str, options: &str) -> Result<()> {
-        match self.demand("DELETE", &format!("/containers/{id}?{options}"), Body::Nothing).await {
-            Ok(_) => Ok(()),
-            Err(failure) if matches!(failure.status(), Some(404 | 409)) => Ok(()),
-            Err(failure) => Err(failed("remove a reaper container", failure)),
-        }
-    }
-
-    fn refused(&self, operation: &str, problem: String, advice: &str) -> Error {
-        let (endpoint, origin) = (self.place.to_string(), self.origin.clone());
+    /// The error for what would be refused again.
+    fn refused(&self, operation: &str, problem: &Problem) -> Error {
+        let advice = problem.downcast_ref().map_or(PROVIDERS, |hopeless: &Hopeless| hopeless.advice);
         Error::Refused {
             operation: operation.to_owned(),
-            endpoint,
-            origin,
-            problem,
+            endpoint: self.place.to_string(),
+            origin: self.origin.clone(),
+            problem: chain(&**problem),
             advice: advice.to_owned(),
         }
     }
 
-    /// The error for what a creation needs: refused, unless the engine's words are known to pass.
-    fn answered(&self, operation: &str, failure: Failure) -> Error {
-        if let Failure::Said { status, message } = &failure
-            && let Verdict::Unclear(advice) | Verdict::Never(advice) = verdict(*status, message)
-        {
-            return self.refused(operation, failure.to_string(), advice);
+    /// The error for what a creation needs: refused, unless that is known to pass.
+    fn answered(&self, operation: &str, refusal: pluggable::Refusal) -> Error {
+        match refusal {
+            pluggable::Refusal::Unclear(problem) | pluggable::Refusal::Final(problem) => {
+                self.refused(operation, &problem)
+            }
+            other => failed(operation, other.into_problem()),
         }
-        failed(operation, failure)
     }
 
-    fn refusal(&self, operation: &str, failure: Failure) -> Refusal {
-        let Failure::Said { status, message } = &failure else {
-            return Refusal::Passing(failed(operation, failure));
-        };
-        match missing(*status, message) {
-            Some(Missing::Name) => return Refusal::NameTaken,
-            Some(Missing::Image) => return Refusal::NoImage,
-            Some(Missing::Network) => return Refusal::NoNetwork(failed(operation, failure)),
-            Some(Missing::Socket) => return Refusal::NoSocket(Arc::new(failed(operation, failure))),
-            Some(Missing::Container) => return Refusal::Passing(failed(operation, failure)),
-            None => {}
-        }
-        match verdict(*status, message) {
-            Verdict::Passes => Refusal::Passing(failed(operation, failure)),
-            Verdict::Unclear(advice) => {
-                Refusal::Unclear(self.refused(operation, failure.to_string(), advice))
-            }
-            Verdict::Never(advice) => Refusal::Final(self.refused(operation, failure.to_string(), advice)),
+    /// What is in the way of a creation or a start.
+    fn refusal(&self, operation: &str, refusal: pluggable::Refusal) -> Refusal {
+        match refusal {
+            pluggable::Refusal::NameTaken => Refusal::NameTaken,
+            pluggable::Refusal::NoImage => Refusal::NoImage,
+            pluggable::Refusal::NoNetwork(problem) => Refusal::NoNetwork(failed(operation, problem)),
+            pluggable::Refusal::NoSocket(problem) => Refusal::NoSocket(Arc::new(failed(operation, problem))),
+            pluggable::Refusal::Passing(problem) => Refusal::Passing(failed(operation, problem)),
+            pluggable::Refusal::Unclear(problem) => Refusal::Unclear(self.refused(operation, &problem)),
+            pluggable::Refusal::Final(problem) => Refusal::Final(self.refused(operation, &problem)),
         }
     }
 }
@@ -149,31 +124,32 @@ impl Engine for ApiEngine {
 
     async fn inspect(&self, name: &str) -> Result<Option<Container>> {
         let operation = "look up the reaper container";
-        look_up(&self.place, name).await.map_err(|error| match Hopeless::found_in(&error) {
-            Some(Hopeless { problem, advice }) => self.refused(operation, problem.clone(), advice),
-            None => Error::Engine { operation: operation.to_owned(), source: Arc::new(error) },
+        self.provider.look_up(name).await.map_err(|refusal| match refusal {
+            pluggable::Refusal::Final(problem) => self.refused(operation, &problem),
+            other => failed(operation, other.into_problem()),
         })
     }
 
-    async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal> {
+    async fn create(&self, spec: &ReaperSpec) -> Result<String, Refusal> {
         let socket = podman::socket(&self.place, spec, self.local).await.map_err(Refusal::NoSocket)?;
-        let path = format!("/containers/create?name={}", percent::encoded(&spec.name));
-        let created = self.created(&path, &create::body(spec, &socket)).await;
-        created.map_err(|failure| self.refusal("create the reaper container", failure))
+        let created = self.provider.create(&ReaperSpec { socket, ..spec.clone() }).await;
+        created.map_err(|refusal| self.refusal("create the reaper container", refusal))
     }
 
     async fn start(&self, id: &str) -> Result<(), Refusal> {
-        let started = self.demand("POST", &format!("/containers/{id}/start"), Body::Nothing).await;
-        started.map(drop).map_err(|failure| self.refusal("start the reaper container", failure))
+        let started = self.provider.start(id).await;
+        started.map_err(|refusal| self.refusal("start the reaper container", refusal))
     }
 
     async fn remove(&self, id: &str) -> Result<()> {
-        // A conflict means that it is being removed, or running.
-        self.remove_with(id, "v=true").await
+        // It runs, or is being removed.
+        let removed = self.provider.remove_stopped(id).await;
+        removed.map(drop).map_err(|refusal| failed(REMOVE, refusal.into_problem()))
     }
 
     async fn remove_by_force(&self, id: &str) -> Result<()> {
-        self.remove_with(id, "v=true&force=true").await
+        let removed = self.provider.remove(Kind::Container, id).await;
+        removed.map(drop).map_err(|refusal| failed(REMOVE, refusal.into_problem()))
     }
 
     async fn attend(&self, id: &str) -> Option<Said> {
@@ -182,40 +158,30 @@ impl Engine for ApiEngine {
     }
 
     async fn log(&self, id: &str, lines: usize) -> Result<Vec<String>> {
-        self.read_log(id, &lines.to_string()).await
+        let log = self.provider.log(id, lines).await;
+        log.map_err(|refusal| failed("read the log of a container", refusal.into_problem()))
     }
 
     async fn create_network(&self, name: &str, labels: &BTreeMap<String, String>) -> Result<String> {
-        let created = self.created("/networks/create", &json!({ "Name": name, "Labels": labels })).await;
-        created.map_err(|failure| self.answered(&format!("create the network {name}"), failure))
+        let created = self.provider.create_network(name, labels).await;
+        created.map_err(|refusal| self.answered(&format!("create the network {name}"), refusal))
     }
 
     async fn platform(&self) -> Result<(String, String)> {
-        let version = self.demand("GET", "/version", Body::Nothing).await;
-        let version = version.and_then(|version| Ok(described(&version)?));
-        let version = version.map_err(|failure| self.answered("ask the engine for its platform", failure))?;
-        let word = |name: &str| version[name].as_str().unwrap_or_default().to_owned();
-        Ok((word("Os"), word("Arch")))
+        match self.provider.platform().await {
+            Ok(Platform { os, architecture }) => Ok((os, architecture)),
+            Err(refusal) => Err(self.answered("ask the engine for its platform", refusal)),
+        }
     }
 
     async fn load(&self, archive: Vec<u8>) -> Result<()> {
-        let loaded = async {
-            let answer = open(&self.place, "POST", "/images/load?quiet=true", Body::Tar(&archive)).await?;
-            Ok(follow(answer.done().await?, |_| {}).await?)
-        };
-        loaded.await.map_err(|failure| self.answered("load the reaper's image", failure))
+        let loaded = self.provider.load(&archive).await;
+        loaded.map_err(|refusal| self.answered("load the reaper's image", refusal))
     }
 
     async fn pull(&self, image: &str) -> Result<()> {
-        let path = format!("/images/create?fromImage={}", percent::encoded(&with_tag(image)));
-        let pulled = async {
-            let answer = open(&self.place, "POST", &path, Body::Nothing).await?;
-            let told = follow(answer.done().await?, |step| {
-                tracing::info!(image, layer = step.id, status = step.status, "pulling");
-            });
-            Ok(told.await?)
-        };
-        pulled.await.map_err(|failure| failed("pull the image", failure))
+        let pulled = self.provider.pull(image).await;
+        pulled.map_err(|refusal| failed("pull the image", refusal.into_problem()))
     }
 
     async fn dial(&self, reaper: &Published, is_provable: bool) -> io::Result<TcpStream> {
@@ -228,20 +194,10 @@ impl Engine for ApiEngine {
     }
 }
 
-fn described(answer: &[u8]) -> io::Result<Value> {
-    serde_json::from_slice(answer)
-        .map_err(|error| invalid(format!("the engine's answer has no use: {error}")))
-}
+const REMOVE: &str = "remove a reaper container";
 
-/// An image's name as it is pulled. Of one with neither tag nor digest, an engine pulls every tag that the repository has.
-fn with_tag(image: &str) -> String {
-    let last = image.rsplit('/').next().unwrap_or_default();
-    let is_whole = image.contains('@') || last.contains(':');
-    format!("{image}{}", if is_whole { "" } else { ":latest" })
-}
-
-fn failed(operation: &str, failure: Failure) -> Error {
-    Error::Engine { operation: operation.to_owned(), source: Arc::new(failure) }
+fn failed(operation: &str, problem: Problem) -> Error {
+    Error::Engine { operation: operation.to_owned(), source: Arc::from(problem) }
 }
 
 #[cfg(test)]
@@ -255,8 +211,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("engine.sock");
         let listener = tokio::net::UnixListener::bind(&socket).unwrap();
-        let (origin, host) = (String::new(), String::new());
-        let engine = ApiEngine { place: Place::Socket(socket), origin, host, local: true };
+        let (origin, host, place) = (String::new(), String::new(), Place::Socket(socket));
+        let socket = String::new();
+        let endpoint = Endpoint { place, origin, host, local: true, socket, probed: true, handed: None };
+        let engine = ApiEngine::new(&endpoint);
         let answer = async {
             let (mut stream, _) = listener.accept().await.unwrap();
             let mut request = vec![0; 4096];

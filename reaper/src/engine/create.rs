@@ -2,21 +2,29 @@
 
 use serde_json::{Map, Value, json};
 
-use super::provider::{Concessions, ContainerSpec, RYUK_PORT_NAME};
+use super::needs::{Concessions, RYUK_PORT_NAME, ReaperSpec};
 
 /// What the embedded server needs: measured, see `ARCHITECTURE.md`.
 const MEMORY_LIMIT: i64 = 64 << 20;
 /// A client that comes through the engine is a process, and for a moment its starting is several.
 const PROCESS_LIMIT: i64 = 2048;
 
-/// The body of the request. The socket is the engine's own, as its host sees it.
-pub(super) fn body(spec: &ContainerSpec, socket: &str) -> Value {
+impl ReaperSpec {
+    /// The body of a request to create it, as the Engine API has it.
+    #[must_use]
+    pub fn body(&self) -> Value {
+        body(self)
+    }
+}
+
+/// The body of the request.
+fn body(spec: &ReaperSpec) -> Value {
     let mut host = if spec.hardened { hardened(spec.concessions) } else { Map::new() };
     host.extend(object([
         ("AutoRemove", json!(true)),
         // A bind of the older form makes a folder where the socket should be, and an engine that finds one there does not
         // start any more.
-        ("Mounts", json!([{ "Type": "bind", "Source": socket, "Target": "/var/run/docker.sock" }])),
+        ("Mounts", json!([{ "Type": "bind", "Source": spec.socket, "Target": "/var/run/docker.sock" }])),
         // Where the engine maps users, the container's root is nobody who may use the socket.
         ("UsernsMode", json!("host")),
         ("NetworkMode", json!(spec.network)),
@@ -66,13 +74,13 @@ fn object<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
 mod tests {
     use super::*;
 
-    fn spec(hardened: bool, concessions: Concessions) -> ContainerSpec {
-        ContainerSpec {
+    fn spec(hardened: bool, concessions: Concessions) -> ReaperSpec {
+        ReaperSpec {
             name: "reaper_s".into(),
             image: "i:1".into(),
             labels: [("a".to_owned(), "b".to_owned())].into(),
             environment: vec!["X=y".into()],
-            socket: "/run/docker.sock".into(),
+            socket: "/s.sock".into(),
             socket_is_given: false,
             network: "bridge".into(),
             further_networks: Vec::new(),
@@ -81,10 +89,6 @@ mod tests {
             hardened,
             concessions,
         }
-    }
-
-    fn sent(spec: &ContainerSpec) -> Value {
-        body(spec, "/s.sock")
     }
 
     /// As bollard's models wrote it, when this was theirs to write.
@@ -99,7 +103,7 @@ mod tests {
         let whole = json!({
             "ExposedPorts": {"8080/tcp": {}}, "Env": ["X=y"], "Image": "i:1", "Labels": {"a": "b"}, "HostConfig": host,
         });
-        assert_eq!(sent(&spec(true, Concessions::default())), whole);
+        assert_eq!(body(&spec(true, Concessions::default())), whole);
 
         let mut conceded = spec(true, Concessions { any_owner: true, new_privileges: true });
         conceded.further_networks.push("own".into());
@@ -107,7 +111,7 @@ mod tests {
         expected["HostConfig"]["CapAdd"] = json!(["DAC_OVERRIDE"]);
         expected["NetworkingConfig"] = json!({"EndpointsConfig": {"own": {}}});
         expected["HostConfig"].as_object_mut().unwrap().remove("SecurityOpt");
-        assert_eq!(sent(&conceded), expected);
+        assert_eq!(body(&conceded), expected);
 
         let mut unpublished = spec(true, Concessions::default());
         (unpublished.network, unpublished.publish_on) = ("none".into(), None);
@@ -115,13 +119,13 @@ mod tests {
         expected["HostConfig"]["NetworkMode"] = json!("none");
         expected["HostConfig"].as_object_mut().unwrap().remove("PortBindings");
         expected.as_object_mut().unwrap().remove("ExposedPorts");
-        assert_eq!(sent(&unpublished), expected);
+        assert_eq!(body(&unpublished), expected);
 
         let mut expected = whole;
         expected["HostConfig"]["Privileged"] = json!(true);
         for hardening in ["Memory", "PidsLimit", "CapDrop", "ReadonlyRootfs", "SecurityOpt"] {
             expected["HostConfig"].as_object_mut().unwrap().remove(hardening);
         }
-        assert_eq!(sent(&spec(false, Concessions::default())), expected);
+        assert_eq!(body(&spec(false, Concessions::default())), expected);
     }
 }

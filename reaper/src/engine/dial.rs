@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use tokio::net::TcpStream;
 
-use super::provider::{Published, RYUK_PORT};
+use super::needs::{Published, RYUK_PORT};
 use super::stream::tcp;
 
 /// Connects to a reaper whose port is published on this host, which may be the one we are on.

@@ -16,6 +16,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::endpoint::{DEFAULT_SOCKET, Endpoint};
 use super::place::{self, Place};
+use super::pluggable::{Direct, Handed};
 use super::secured::Secured;
 use super::ssh;
 use crate::error::{Attempt, Error, Result};
@@ -33,6 +34,12 @@ pub(crate) fn likely(config: &Config) -> Result<Option<Endpoint>> {
     let first = candidates(config)?.into_iter().next().map(|(place, _)| place);
     let likely = first.filter(|place| is_there(place) || matches!(place, Place::Ssh(_)));
     Ok(likely.map(|place| Endpoint { probed: false, ..Endpoint::at(config, place) }))
+}
+
+/// The engine that was handed over, at the address that it names; not probed.
+pub(crate) fn handed_over(config: &Config, handed: Handed) -> Result<Option<Endpoint>> {
+    let named = place::named(config)?;
+    Ok(named.map(|place| Endpoint { probed: false, handed: Some(handed), ..Endpoint::at(config, place) }))
 }
 
 pub(super) fn is_there(place: &Place) -> bool {
@@ -58,6 +65,17 @@ pub(crate) fn discover(config: &Config) -> Result<Endpoint> {
         }
     }
     Err(Error::NoEngine { attempts })
+}
+
+impl Direct {
+    /// The engine that the reaper would find by itself, as [`endpoint`](crate::endpoint()) does.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Setting`] for a setting that is wrong, [`Error::NoEngine`] where none could be reached.
+    pub fn discover() -> Result<Self> {
+        Ok(Self::at(&discover(&Config::load()?)?.place))
+    }
 }
 
 /// A candidate, and whether it accepted a connection.

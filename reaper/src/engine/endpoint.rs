@@ -4,8 +4,10 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
 use std::process::Command;
+use std::sync::Arc;
 
 use super::place::Place;
+use super::pluggable::{Direct, Handed, Provider};
 use crate::settings::Config;
 
 pub(super) const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
@@ -37,6 +39,8 @@ pub struct Endpoint {
     pub(crate) socket: String,
     /// Whether it has accepted a connection.
     pub(crate) probed: bool,
+    /// What answers for it, where that was handed over.
+    pub(crate) handed: Option<Handed>,
 }
 
 impl Endpoint {
@@ -57,7 +61,15 @@ impl Endpoint {
         };
         let named = config.docker_host.as_ref().map(ToString::to_string);
         let origin = named.unwrap_or_else(|| "found at a usual place".to_owned());
-        Self { place, origin, host, local, socket, probed: true }
+        Self { place, origin, host, local, socket, probed: true, handed: None }
+    }
+
+    /// What answers for it.
+    pub(super) fn provider(&self) -> Arc<dyn Provider> {
+        match &self.handed {
+            Some(Handed(provider)) => Arc::clone(provider),
+            None => Arc::new(Direct::at(&self.place)),
+        }
     }
 
     /// The address of the engine's host on which ports are published; empty for all of its addresses.

@@ -10,23 +10,25 @@ use std::io;
 use std::time::{Duration, SystemTime};
 
 use futures_util::future::{try_join, try_join_all};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
 use super::http::bounded;
 use super::kind::Kind;
 use super::moment::moment;
+use super::needs::State;
 use super::percent;
 use super::place::Place;
-use super::provider::State;
 use super::sought::Sought;
 use super::verdict::invalid;
 use crate::session::RYUK;
 
-/// Something on an engine.
+/// Something on an engine, as its list describes it.
+///
+/// [`Resource::read`] makes one of what the Engine API lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Resource {
+pub struct Resource {
     pub(crate) kind: Kind,
     /// What the engine removes it by: an id, for a volume its name.
     pub(crate) id: String,
@@ -46,6 +48,34 @@ pub(crate) struct Resource {
 }
 
 impl Resource {
+    /// Something of a kind from an item of what the Engine API lists of it: as JSON, or as a client's own type.
+    ///
+    /// # Errors
+    ///
+    /// For what is no such item; to be tried again.
+    pub fn read(kind: Kind, item: &impl Serialize) -> io::Result<Self> {
+        let item = serde_json::to_value(item).and_then(serde_json::from_value::<Item>);
+        item.map_err(unreadable)?.resource(kind)
+    }
+
+    /// What it is.
+    #[must_use]
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// What the engine removes it by: an id, for a volume its name.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its labels.
+    #[must_use]
+    pub fn labels(&self) -> &HashMap<String, String> {
+        &self.labels
+    }
+
     /// Of a container: whether it runs, or is paused.
     pub(crate) fn runs(&self) -> bool {
         matches!(self.state, Some(State::Running | State::Paused))
@@ -152,8 +182,7 @@ impl Inventory for Place {
             200 => {
                 let found: Value = serde_json::from_slice(&answer.body).map_err(unreadable)?;
                 let ids = found["Containers"].as_object().into_iter().flat_map(|found| found.keys());
-                // Docker has other endpoints among them, whose keys are no ids; those are the engine's to judge.
-                Ok(ids.filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit())).cloned().collect())
+                Ok(attached(ids.cloned()))
             }
             404 => Ok(Vec::new()),
             _ => Err(answer.unusable()),
@@ -161,34 +190,43 @@ impl Inventory for Place {
     }
 
     async fn remove(&self, kind: Kind, id: &str) -> Removal {
-        let answer = bounded(self, "DELETE", &kind.removal(&percent::encoded(id))).await;
-        match answer {
-            // A network of a swarm that is gone, and on this node not before its last task has let go.
-            Ok(answer) if kind == Kind::Network && answer.status == 500 && says(&answer, "not found") => {
-                Removal::UnderWay
-            }
-            answer => removal(answer, "already in progress"),
-        }
+        removal(bounded(self, "DELETE", &kind.removal(&percent::encoded(id))).await, |status, words| {
+            is_under_way(kind, status, words)
+        })
     }
 
     async fn remove_idle(&self, id: &str) -> Removal {
+        let answer = bounded(self, "DELETE", &format!("/containers/{}?v=1", percent::encoded(id))).await;
         // Any conflict: the engine's word for one that runs, and for one that is being removed.
-        removal(bounded(self, "DELETE", &format!("/containers/{}?v=1", percent::encoded(id))).await, "")
+        removal(answer, |status, _| status == 409)
     }
 }
 
-/// A conflict that says these words is somebody else's doing.
-fn removal(answer: io::Result<Answer>, words: &str) -> Removal {
+/// The containers among what is on a network.
+pub(super) fn attached(ids: impl Iterator<Item = String>) -> Vec<String> {
+    // Docker has other endpoints among them, whose keys are no ids; those are the engine's to judge.
+    ids.filter(|id| id.bytes().all(|byte| byte.is_ascii_hexdigit())).collect()
+}
+
+/// Whether an answer to a removal says that it is somebody else's doing, or is done soon.
+pub(super) fn is_under_way(kind: Kind, status: u16, words: &str) -> bool {
+    match status {
+        409 => words.contains("already in progress"),
+        // A network of a swarm that is gone, and on this node not before its last task has let go.
+        500 => kind == Kind::Network && words.contains("not found"),
+        _ => false,
+    }
+}
+
+fn removal(answer: io::Result<Answer>, is_under_way: impl FnOnce(u16, &str) -> bool) -> Removal {
     match answer {
         Ok(Answer { status: 200..=299 | 404, .. }) => Removal::Removed,
-        Ok(answer) if answer.status == 409 && says(&answer, words) => Removal::UnderWay,
+        Ok(answer) if is_under_way(answer.status, &String::from_utf8_lossy(&answer.body)) => {
+            Removal::UnderWay
+        }
         Ok(answer) => Removal::Failed(answer.unusable()),
         Err(error) => Removal::Failed(error),
     }
-}
-
-fn says(answer: &Answer, words: &str) -> bool {
-    String::from_utf8_lossy(&answer.body).contains(words)
 }
 
 fn read(kind: Kind, answer: &Answer) -> io::Result<Vec<Resource>> {

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::net::IpAddr;
 
-use serde::Deserialize;
 use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
 use super::http::{ask, bounded};
+use super::needs::{Container, Ports, Published, RYUK_PORT_NAME, State};
 use super::place::Place;
-use super::provider::{Container, Ports, Published, RYUK_PORT_NAME, State};
-use super::verdict::{not_described, not_json};
+use super::verdict::{invalid, not_described, not_json};
 
 /// Finds a container by its exact name.
 pub(crate) async fn look_up(place: &Place, name: &str) -> io::Result<Option<Container>> {
@@ -41,6 +41,18 @@ pub(crate) async fn has_network(place: &Place, id: &str) -> io::Result<bool> {
         200 => Ok(true),
         404 => Ok(false),
         _ => Err(answer.unusable()),
+    }
+}
+
+impl Container {
+    /// A container from what the Engine API answers to `GET /containers/{name}/json`: as JSON, or as a client's own type.
+    ///
+    /// # Errors
+    ///
+    /// For what is no such answer; to be tried again.
+    pub fn read(answer: &impl Serialize) -> io::Result<Self> {
+        let found = serde_json::to_value(answer).and_then(serde_json::from_value::<Found>);
+        found.map(Self::from).map_err(|error| invalid(format!("the engine's answer has no use: {error}")))
     }
 }
 
@@ -132,6 +144,8 @@ impl From<Found> for Container {
         let networks = networks.unwrap_or_default();
         let bindings = found.host_config.port_bindings.unwrap_or_default();
         let is_asked_for = bindings.get(RYUK_PORT_NAME).is_some_and(Option::is_some);
+        let on = networks.iter().filter(|(_, endpoint)| !endpoint.network.is_empty());
+        let names: Vec<_> = on.map(|(name, _)| name.clone()).collect();
         let address = networks.values().find_map(|network| network.address.parse::<IpAddr>().ok());
         Self {
             id: found.id,
@@ -139,7 +153,8 @@ impl From<Found> for Container {
             state: state(&found.state.status),
             labels: found.config.labels.unwrap_or_default(),
             environment: found.config.env.unwrap_or_default(),
-            connected: published.is_some() || networks.values().any(|endpoint| !endpoint.network.is_empty()),
+            connected: published.is_some() || !names.is_empty(),
+            networks: names,
             // Nothing ever is on no network, whatever was asked for.
             publishes: published.is_some() || (is_asked_for && found.host_config.network_mode != "none"),
             published: published.map(|ports| Published { ports, address }),

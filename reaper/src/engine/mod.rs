@@ -20,17 +20,19 @@ mod http;
 #[cfg(feature = "testcontainers")]
 mod identity;
 mod inventory;
+mod kept;
 #[path = "../../ryuk/kind.rs"]
 mod kind;
 mod log;
 mod look_up;
 mod moment;
+mod needs;
 mod percent;
 mod place;
 mod place_text;
+mod pluggable;
 mod podman;
 mod progress;
-mod provider;
 mod relay;
 mod same;
 mod secured;
@@ -50,27 +52,30 @@ pub(crate) use self::connect_words::LABEL as CONNECT;
 pub(crate) use self::connector::{authority, connect};
 #[cfg(feature = "cli")]
 pub(crate) use self::discover::{Probed, probes};
-pub(crate) use self::discover::{discover, likely};
+pub(crate) use self::discover::{discover, handed_over, likely};
 pub use self::endpoint::Endpoint;
 #[cfg(feature = "cli")]
 pub(crate) use self::endpoint::set;
 pub(crate) use self::exec::Exec;
 #[cfg(feature = "testcontainers")]
 pub(crate) use self::identity::{Identity, identity};
+pub use self::inventory::Resource;
 #[cfg(feature = "cli")]
 pub(crate) use self::inventory::Unlisted;
-pub(crate) use self::inventory::{Inventory, Removal, Resource};
-#[cfg(feature = "cli")]
+pub(crate) use self::inventory::{Inventory, Removal};
 pub use self::kind::Kind;
-#[cfg(not(feature = "cli"))]
-pub(crate) use self::kind::Kind;
 pub(crate) use self::kind::TASK_OF;
 pub(crate) use self::look_up::{has_network, published};
 pub(crate) use self::moment::moment;
+pub(crate) use self::needs::{Concessions, Engine, Ports, Published, Refusal, State};
+pub use self::needs::{Container, ReaperSpec};
 pub(crate) use self::percent::encode as percent_encode;
 pub(crate) use self::place::Place;
-pub(crate) use self::provider::{
-    Concessions, Container, ContainerSpec, Engine, Ports, Published, Refusal, State,
+#[cfg(feature = "bollard")]
+pub use self::pluggable::Bollard;
+pub(crate) use self::pluggable::Handed;
+pub use self::pluggable::{
+    Answer, Direct, Platform, Problem, Provider, Refusal as ProviderRefusal, Removal as ProviderRemoval,
 };
 pub(crate) use self::relay::joined_blocking;
 #[cfg(feature = "testcontainers")]

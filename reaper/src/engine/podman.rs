@@ -9,8 +9,8 @@ use serde_json::Value;
 
 use super::discover::is_there;
 use super::http::ask;
+use super::needs::ReaperSpec;
 use super::place::Place;
-use super::provider::ContainerSpec;
 use super::verdict::invalid;
 use crate::error::Cause;
 
@@ -18,7 +18,7 @@ use crate::error::Cause;
 const INFO: &str = "/v4.0.0/libpod/info";
 
 /// The socket that the reaper container is given.
-pub(super) async fn socket(place: &Place, spec: &ContainerSpec, local: bool) -> Result<String, Cause> {
+pub(super) async fn socket(place: &Place, spec: &ReaperSpec, local: bool) -> Result<String, Cause> {
     let asked = spec.socket.clone();
     match told(place).await {
         Some(told) if told != asked => {

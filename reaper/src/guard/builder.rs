@@ -8,7 +8,7 @@ use super::connection::Connection;
 use super::reaper::{Reaper, unanswered};
 use super::scope::Asker;
 use super::{keeper, kept, slots, supervisor};
-use crate::engine;
+use crate::engine::{self, Handed, Provider};
 use crate::error::Result;
 use crate::removal::Report;
 use crate::session;
@@ -54,6 +54,7 @@ impl Reaper {
 pub struct Builder {
     session_id: Option<String>,
     docker_host: Option<String>,
+    engine: Option<Handed>,
     image: Option<String>,
     network: Option<String>,
     run: Option<Run>,
@@ -75,6 +76,16 @@ impl Builder {
     /// The engine's address, as in `DOCKER_HOST` (default: the first local socket that answers).
     pub fn with_docker_host(mut self, address: impl Into<String>) -> Self {
         self.docker_host = Some(address.into());
+        self
+    }
+
+    /// What answers for the engine: a client of the test's own, or one that wraps another (default: the library's own requests).
+    /// See [`provider`](crate::provider).
+    ///
+    /// The engine's address is the one that it names, whatever the environment says. Guards of one session may be asked for with
+    /// it and without: the first that a process asks for decides what answers.
+    pub fn with_engine(mut self, engine: Arc<dyn Provider>) -> Self {
+        self.engine = Some(Handed(engine));
         self
     }
 
@@ -165,7 +176,7 @@ impl Builder {
 
     fn request(self, answer: Box<dyn FnOnce(Result<Reaper>) + Send>) -> Result<()> {
         keeper::catch_up();
-        let (scope, asker) = (self.scope, Asker::this(false));
+        let (scope, asker, engine) = (self.scope, Asker::this(false), self.engine.clone());
         let mut config = self.configure()?;
         let session = session::resolve(&config)?;
         let is_scoped = scope.unwrap_or(config.scope) == Scope::Test;
@@ -199,7 +210,7 @@ impl Builder {
             Err(error) => answer(Err(error)),
         };
         if slots::join(&session, &config, Box::new(waiter)) {
-            supervisor::start(session, config);
+            supervisor::start(session, config, engine);
         }
         Ok(())
     }
@@ -208,7 +219,17 @@ impl Builder {
         let mut config = Config::load()?;
         let built = |name, value: Option<String>| value.map(|value| Found::built(name, value));
         config.session_id = built("with_session_id", self.session_id).or(config.session_id);
-        config.docker_host = built("with_docker_host", self.docker_host).or(config.docker_host);
+        let address = self.engine.map(|Handed(engine)| engine.docker_host());
+        if let (Some(asked), Some(address)) = (&self.docker_host, &address)
+            && asked != address
+        {
+            let asked = Found::built("with_docker_host", asked.clone());
+            return Err(
+                asked.refuse(format!("the address that the engine of `with_engine` names, {address}"))
+            );
+        }
+        let address = built("with_engine", address).or_else(|| built("with_docker_host", self.docker_host));
+        config.docker_host = address.or(config.docker_host);
         config.image = built("with_image", self.image).or(config.image);
         config.network = self.network.or(config.network);
         config.run = self.run.or(config.run);

@@ -24,12 +24,12 @@ use super::leave;
 use super::slots;
 #[cfg(feature = "cli")]
 use crate::acquire::count_clients;
-use crate::acquire::{Acquired, Plan, WireError, acquire, found_before, leave, register};
-use crate::engine::{ApiEngine, Endpoint, Place, discover, likely};
+use crate::acquire::{Acquired, Plan, WireError, acquire, found_before, leave, memory, register};
+use crate::engine::{ApiEngine, Endpoint, Handed, discover, handed_over, likely};
 use crate::error::{Error, Result, panicked};
 use crate::platform::random;
 use crate::removal::{Orphans, look};
-use crate::session::folder::{self, Memory};
+use crate::session::folder::Memory;
 use crate::session::{Filter, KEEP, Owner, SessionId};
 use crate::settings::{Config, Keep, Transport};
 
@@ -40,20 +40,22 @@ pub(super) const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(5);
 const ORPHANS_WITHIN: Duration = Duration::from_secs(5);
 
 /// Begins an attempt for all who wait in the session's slot.
-pub(super) fn start(session: SessionId, config: Config) {
+pub(super) fn start(session: SessionId, config: Config, engine: Option<Handed>) {
     let (for_thread, settings) = (session.clone(), config.clone());
-    let spawned = thread::Builder::new().name("reaper".into()).spawn(move || hold(for_thread, settings));
+    let spawned =
+        thread::Builder::new().name("reaper".into()).spawn(move || hold(for_thread, settings, engine));
     if let Err(error) = spawned {
         slots::fail(session, config, &Error::Thread { source: Arc::new(error) });
     }
 }
 
 /// The thread. Whatever panics on it, a subscriber's code among it, is told to whoever waits: they would wait for ever.
-fn hold(session: SessionId, config: Config) {
+fn hold(session: SessionId, config: Config, engine: Option<Handed>) {
     let handed_out = OnceCell::new();
     // Here, so that what is asked of a thread that panics waits until it is known why nobody will answer.
     let (requests, mut requested) = unbounded_channel();
-    let work = || acquire_and_hold(session.clone(), config.clone(), &handed_out, requests, &mut requested);
+    let work =
+        || acquire_and_hold(session.clone(), config.clone(), engine, &handed_out, requests, &mut requested);
     let Err(payload) = catch_unwind(AssertUnwindSafe(work)) else { return };
     // Without a word to tracing, which may be what panicked.
     let error = Error::Thread { source: Arc::new(panicked(&*payload)) };
@@ -80,6 +82,7 @@ fn end(session: &SessionId, line: &Mutex<Line>, error: &Error) {
 fn acquire_and_hold(
     session: SessionId,
     config: Config,
+    engine: Option<Handed>,
     handed_out: &OnceCell<Arc<Mutex<Line>>>,
     requests: UnboundedSender<Request>,
     requested: &mut UnboundedReceiver<Request>,
@@ -90,7 +93,7 @@ fn acquire_and_hold(
         Err(error) => return slots::fail(session, config, &Error::Thread { source: Arc::new(error) }),
     };
     runtime.block_on(async {
-        let mut supervisor = match Supervisor::new(&session, config.clone()).await {
+        let mut supervisor = match Supervisor::new(&session, config.clone(), engine).await {
             Ok(supervisor) => supervisor,
             Err(error) => return slots::fail(session, config, &error),
         };
@@ -113,7 +116,7 @@ fn acquire_and_hold(
         // Before it is done: who was not told yet is told when his waiter is dropped.
         let _ = handed_out.set(Arc::clone(&supervisor.line));
         slots::hand_out(session, config, &connection);
-        let engine = supervisor.plan.endpoint.place.clone();
+        let engine = supervisor.plan.endpoint.clone();
         let orphans = std::mem::take(&mut supervisor.orphans);
         // The guards keep it from here on; while the thread did, the connection would never close.
         drop(connection);
@@ -129,7 +132,7 @@ fn acquire_and_hold(
 }
 
 /// Removes them, and then waits to be dropped.
-async fn remove(orphans: Orphans, engine: &Place) {
+async fn remove(orphans: Orphans, engine: &Endpoint) {
     if !orphans.is_empty() {
         orphans.remove(engine).await;
     }
@@ -146,15 +149,6 @@ fn passing(plan: &Plan) -> Option<Filter> {
     let number = CONNECTIONS.fetch_add(1, Ordering::Relaxed);
     let process = Owner::this().unwrap_or_else(random);
     Some(Filter::of_session(plan.session.as_str(), KEEP, &format!("on-failure.{number}.{process}")))
-}
-
-/// What processes of the session with the same settings leave for each other; nothing where there is no folder for it.
-fn memory(session: &SessionId, config: &Config) -> Memory {
-    let Config { docker_host, host, socket, privileged, image, hub_prefix, network, transport, .. } = config;
-    let values =
-        [docker_host, host, socket, image, hub_prefix].map(|found| found.as_ref().map(|found| &found.value));
-    let key = format!("{values:?} {privileged} {network:?} {transport:?} {:?}", config.acquire_timeout);
-    folder::folder().map(|root| Memory::of(root, session.as_str(), &key)).unwrap_or_default()
 }
 
 pub(super) struct Supervisor {
@@ -174,18 +168,27 @@ pub(super) struct Supervisor {
 
 impl Supervisor {
     /// A failure of another process of the session is this one's, too, and this one's is left for the others.
-    async fn new(session: &SessionId, config: Config) -> Result<Self> {
+    async fn new(session: &SessionId, config: Config, engine: Option<Handed>) -> Result<Self> {
         let began = Instant::now();
-        let memory = memory(session, &config);
+        // What one provider refuses another may do.
+        let memory = if engine.is_some() { Memory::default() } else { memory(session, &config) };
         if let Some(error) = found_before(&memory) {
             return Err(error);
         }
-        let outcome = Self::anywhere(session, config.clone(), &memory).await;
+        let outcome = Self::anywhere(session, config.clone(), engine, &memory).await;
         let runner = || Owner::of(session, &config).runner;
         outcome.inspect_err(|error| leave(&memory, error, began.elapsed(), runner))
     }
 
-    async fn anywhere(session: &SessionId, config: Config, memory: &Memory) -> Result<Self> {
+    async fn anywhere(
+        session: &SessionId,
+        config: Config,
+        engine: Option<Handed>,
+        memory: &Memory,
+    ) -> Result<Self> {
+        if let Some(endpoint) = engine.map(|engine| handed_over(&config, engine)).transpose()?.flatten() {
+            return Self::at(session, config, endpoint, memory).await;
+        }
         if let Some(endpoint) = likely(&config)? {
             match Self::at(session, config.clone(), endpoint, memory).await {
                 // Then all candidates are asked, so that the error names each.
@@ -201,7 +204,8 @@ impl Supervisor {
         let (began, allowed) = (Instant::now(), config.acquire_timeout);
         let engine = ApiEngine::new(&endpoint);
         let (session, memory) = (session.clone(), memory.clone());
-        let mut plan = Plan { session, config, endpoint, memory, runner: OnceCell::new() };
+        let own_container = Plan::own_container(&config, &endpoint);
+        let mut plan = Plan { session, config, endpoint, memory, own_container, runner: OnceCell::new() };
         let session = plan.session.clone();
         let filters = vec![plan.filter()];
         let acquired = acquire(&engine, &plan, &filters).await?;
@@ -245,7 +249,7 @@ impl Supervisor {
     /// Finds what earlier sessions left, and tells the reaper, since this process may be a short one.
     async fn look_for_orphans(&mut self) {
         let Plan { session, config, endpoint, .. } = &self.plan;
-        match look(&endpoint.place, session.as_str(), config.sweep).await {
+        match look(endpoint, session.as_str(), config.sweep).await {
             Ok(orphans) => self.orphans = orphans,
             Err(error) => tracing::warn!(%session, %error, "not looked for what ended sessions left"),
         }

@@ -15,6 +15,9 @@ mod detach;
 mod exit;
 mod keepalive;
 mod look;
+#[cfg(all(unix, feature = "cli"))]
+mod open_files;
+mod own_container;
 mod process;
 mod random;
 #[cfg(all(unix, feature = "cli"))]
@@ -32,6 +35,9 @@ pub(crate) use self::imp::{arguments, program_with};
 pub(crate) use self::imp::{variable_at_start_of, variables_at_start};
 pub(crate) use self::keepalive::keep_alive;
 pub(crate) use self::look::process;
+#[cfg(all(unix, feature = "cli"))]
+pub(crate) use self::open_files::raise_open_files;
+pub(crate) use self::own_container::own_container;
 pub(crate) use self::process::Process;
 pub(crate) use self::random::random;
 #[cfg(all(unix, feature = "cli"))]

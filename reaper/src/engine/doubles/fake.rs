@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, DuplexStream};
 
-use crate::engine::{Container, ContainerSpec, Engine, Ports, Published, Refusal, Said, State};
+use crate::engine::{Container, Engine, Ports, Published, ReaperSpec, Refusal, Said, State};
 use crate::error::{Error, Result};
 use crate::session::REAPER;
 
@@ -49,12 +49,14 @@ pub(crate) enum Event {
 #[expect(clippy::struct_excessive_bools, reason = "a test sets each by itself")]
 pub(crate) struct World {
     pub(crate) container: Option<Container>,
+    /// The container that whoever asks runs in, by its own id.
+    pub(crate) own: Option<Container>,
     pub(crate) has_image: bool,
     pub(crate) has_network: bool,
     /// As Docker does where its `bridge` is switched off; else as Podman, which refuses.
     pub(crate) starts_without_network: bool,
     pub(crate) requests: Vec<&'static str>,
-    pub(crate) specs: Vec<ContainerSpec>,
+    pub(crate) specs: Vec<ReaperSpec>,
     /// Taken one per inspect.
     pub(crate) on_inspect: VecDeque<Event>,
     /// Taken one per create, in place of creating.
@@ -111,6 +113,7 @@ pub(crate) fn reaper(id: &str, state: State) -> Container {
         labels: HashMap::from([(REAPER.into(), "true".into())]),
         environment: Vec::new(),
         connected: true,
+        networks: Vec::new(),
         publishes: true,
         published: (state == State::Running).then(published),
     }
@@ -147,8 +150,11 @@ impl World {
 impl Engine for FakeEngine {
     type Stream = DuplexStream;
 
-    async fn inspect(&self, _name: &str) -> Result<Option<Container>> {
+    async fn inspect(&self, name: &str) -> Result<Option<Container>> {
         self.0.borrow_mut().requests.push("inspect");
+        if let Some(own) = self.0.borrow().own.clone().filter(|own| own.id == name) {
+            return Ok(Some(own));
+        }
         let event = self.0.borrow_mut().on_inspect.pop_front();
         if matches!(event, Some(Event::Hangs)) {
             std::future::pending::<()>().await;
@@ -158,7 +164,7 @@ impl Engine for FakeEngine {
         Ok(world.container.clone())
     }
 
-    async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal> {
+    async fn create(&self, spec: &ReaperSpec) -> Result<String, Refusal> {
         let mut world = self.0.borrow_mut();
         world.requests.push("create");
         let id = format!("created-{}", world.specs.len() + 1);

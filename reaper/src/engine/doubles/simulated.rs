@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use super::fake::{failure, reaper};
 use super::world::{MOST_EVENTS, Operation, SimulatedEngine, Trouble};
-use crate::engine::{Container, ContainerSpec, Engine, Ports, Published, Refusal, State};
+use crate::engine::{Container, Engine, Ports, Published, ReaperSpec, Refusal, State};
 use crate::error::Result;
 
 /// How much longer than usual a stalled request takes.
@@ -125,7 +125,7 @@ impl Engine for SimulatedEngine {
         self.request(Operation::Inspect, "inspect", find).await
     }
 
-    async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal> {
+    async fn create(&self, spec: &ReaperSpec) -> Result<String, Refusal> {
         let spec = spec.clone();
         let create = move |engine: &Self| engine.world(|world| world.create(spec));
         let outcome = self.request(Operation::Create, "create", create).await.map_err(Refusal::Passing)?;

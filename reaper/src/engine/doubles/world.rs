@@ -13,7 +13,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep};
 
 use super::fake::reaper;
-use crate::engine::{Container, ContainerSpec, Refusal, State};
+use crate::engine::{Container, ReaperSpec, Refusal, State};
 
 /// What a client asks of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -136,8 +136,8 @@ impl World {
         self.faults.iter().find(here).map(|fault| fault.trouble)
     }
 
-    pub(super) fn create(&mut self, spec: ContainerSpec) -> Result<String, Refusal> {
-        let ContainerSpec { name, network, environment, .. } = spec;
+    pub(super) fn create(&mut self, spec: ReaperSpec) -> Result<String, Refusal> {
+        let ReaperSpec { name, network, environment, .. } = spec;
         if !self.has_image {
             return Err(Refusal::NoImage);
         }

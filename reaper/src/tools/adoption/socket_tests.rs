@@ -23,7 +23,8 @@ impl Scene {
         let engine = std::thread::spawn(move || serve(listener.accept().unwrap().0));
         let place = Place::Socket(place);
         let (origin, host) = ("a test".to_owned(), "127.0.0.1".to_owned());
-        let endpoint = Endpoint { place, origin, host, local: true, socket: String::new(), probed: true };
+        let endpoint =
+            Endpoint { place, origin, host, local: true, socket: String::new(), probed: true, handed: None };
         let socket = Socket::open(&endpoint, [("session", "s")].into_iter().collect()).unwrap();
         let mut client = UnixStream::connect(socket.path()).unwrap();
         client.write_all(request.as_bytes()).unwrap();

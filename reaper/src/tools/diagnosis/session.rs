@@ -12,8 +12,8 @@ use tokio::time::{Instant, sleep, timeout};
 use super::finding::{Examination, Told};
 use crate::acquire::{Image, Plan, acquire};
 use crate::engine::{
-    ANSWERED_WITHIN, ApiEngine, Container, ContainerSpec, Endpoint, Engine as _, Inventory as _, Kind,
-    Refusal, Removal, Resource, Sought, State, Unlisted, create_volume,
+    ANSWERED_WITHIN, ApiEngine, Container, Endpoint, Engine as _, Inventory as _, Kind, ReaperSpec, Refusal,
+    Removal, Resource, Sought, State, Unlisted, create_volume,
 };
 use crate::error::{Error, Result};
 use crate::removal::{Spared, reap};
@@ -194,7 +194,8 @@ fn plan(mut config: Config, endpoint: Endpoint) -> Result<Plan> {
     let session = session::resolve(&config)?;
     // An engine that answers with an error at once is not asked again.
     let endpoint = Endpoint { probed: false, ..endpoint };
-    Ok(Plan { session, config, endpoint, memory: Memory::default(), runner: OnceCell::new() })
+    let own_container = Plan::own_container(&config, &endpoint);
+    Ok(Plan { session, config, endpoint, memory: Memory::default(), own_container, runner: OnceCell::new() })
 }
 
 /// One thing of each kind that needs nothing but the engine; the container of the reaper's image, since there may be
@@ -210,7 +211,7 @@ async fn create(engine: &ApiEngine, plan: &Plan) -> Result<()> {
     let reaper = plan.container(&Image::choose(&plan.config), None);
     // Not on the engine's usual network, which it may not have.
     let network = engine.create_network(&name, &labels).await?;
-    let container = ContainerSpec { name: name.clone(), image, labels: labels.clone(), network, ..reaper };
+    let container = ReaperSpec { name: name.clone(), image, labels: labels.clone(), network, ..reaper };
     match engine.create(&container).await {
         Ok(_) => {}
         Err(

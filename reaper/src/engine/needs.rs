@@ -22,7 +22,7 @@ pub(crate) trait Engine {
     /// Looks a container up by its exact name.
     async fn inspect(&self, name: &str) -> Result<Option<Container>>;
     /// Creates a container and gives its id.
-    async fn create(&self, spec: &ContainerSpec) -> Result<String, Refusal>;
+    async fn create(&self, spec: &ReaperSpec) -> Result<String, Refusal>;
     /// Starts a container; one that already runs is started.
     async fn start(&self, id: &str) -> Result<(), Refusal>;
     /// Removes a container that does not run; one that is gone, or being removed, is removed. One that runs
@@ -54,8 +54,10 @@ pub(crate) trait Engine {
 }
 
 /// A container as the engine describes it.
+///
+/// [`Container::read`] makes one of what the Engine API answers.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Container {
+pub struct Container {
     pub(crate) id: String,
     pub(crate) image: String,
     pub(crate) state: State,
@@ -64,10 +66,26 @@ pub(crate) struct Container {
     pub(crate) environment: Vec<String>,
     /// On any network at all; only of meaning while it runs.
     pub(crate) connected: bool,
+    /// The networks that it is on, by their names; only of meaning while it runs.
+    pub(crate) networks: Vec<String>,
     /// Whether its creator has asked for the reaper's port to be published.
     pub(crate) publishes: bool,
     /// Where the reaper's port is reached, while it is published.
     pub(crate) published: Option<Published>,
+}
+
+impl Container {
+    /// Its id.
+    #[must_use]
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+
+    /// Its labels.
+    #[must_use]
+    pub fn labels(&self) -> &HashMap<String, String> {
+        &self.labels
+    }
 }
 
 /// The ways to a container's port.
@@ -134,13 +152,22 @@ pub(crate) enum Refusal {
     Final(Error),
 }
 
-/// A container to create: what of the engine's many settings a reaper uses.
+/// The reaper's container, as an engine is asked for it.
+///
+/// What is public may be changed on the way to the engine; [`ReaperSpec::body`] has all of it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct ContainerSpec {
-    pub(crate) name: String,
-    pub(crate) image: String,
-    pub(crate) labels: BTreeMap<String, String>,
-    pub(crate) environment: Vec<String>,
+#[non_exhaustive]
+pub struct ReaperSpec {
+    /// Unique on the engine: by it processes find each other's reaper.
+    pub name: String,
+    /// With its tag.
+    pub image: String,
+    /// Those that the reaper needs, which must stay, and any besides.
+    pub labels: BTreeMap<String, String>,
+    /// Its variables, as `NAME=value`.
+    pub environment: Vec<String>,
+    /// Whether a setting asks for all privileges.
+    pub privileged: bool,
     /// The engine's socket as its own host sees it.
     pub(crate) socket: String,
     /// Whether somebody has said so, rather than that it is a guess.
@@ -150,7 +177,6 @@ pub(crate) struct ContainerSpec {
     pub(crate) further_networks: Vec<String>,
     /// The address of the host on which the port is published; empty for all, none where it is not published.
     pub(crate) publish_on: Option<String>,
-    pub(crate) privileged: bool,
     /// Read-only root, no capabilities, no new privileges, small memory and process limits.
     pub(crate) hardened: bool,
     /// What of that this engine does not let work.
