@@ -25,8 +25,8 @@ impl Supervisor {
             filters
         };
         let filters = filters.unwrap_or_else(all);
-        let place = &self.plan.endpoint.place;
-        let reaped = timeout(REAPED_WITHIN, reap(place, &filters, Spared::WhatIsReapers)).await;
+        let engine = &self.plan.endpoint;
+        let reaped = timeout(REAPED_WITHIN, reap(engine, &filters, Spared::WhatIsReapers)).await;
         if let Ok(Ok(reaped)) = &reaped {
             self.write_down(reaped, why);
         }
