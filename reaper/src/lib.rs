@@ -284,9 +284,10 @@ pub use reaper_macros::shared;
 #[doc = include_str!("../docs/with_reaper.md")]
 pub use reaper_macros::with_reaper;
 
-#[doc = include_str!("../docs/links.md")]
-#[doc = include_str!("../docs/provider.md")]
 pub mod provider {
+    #![doc = include_str!("../docs/links.md")]
+    #![doc = include_str!("../docs/provider.md")]
+
     #[cfg(feature = "bollard")]
     pub use crate::engine::Bollard;
     pub use crate::engine::{
