@@ -49,6 +49,19 @@ async fn each_container_has_a_creator_who_gets_his_time() {
     assert_eq!(engine.count("start"), 0);
 }
 
+/// Those who are connected to it know of no end yet, and would lose to another what they have made.
+#[tokio::test(start_paused = true)]
+async fn a_reaper_that_is_being_stopped_is_waited_for() {
+    let engine = engine(|world| {
+        world.container = Some(reaper("old", State::Running));
+        let stopping = || Event::Becomes(Some(reaper("old", State::Stopping)));
+        world.on_inspect.extend([stopping(), stopping(), stopping(), Event::Becomes(None)]);
+    });
+    assert!(run(&engine).await.unwrap().created);
+    // It was gone before another was made.
+    assert_eq!((engine.count("remove"), engine.count("create")), (0, 1));
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_is_late_is_held_until_the_next_is_made() {
     let engine = engine(|world| {

@@ -203,6 +203,9 @@ impl<'a, E: Engine> Search<'a, E> {
             State::Running if self.needs_network(&container) => self.replace_disconnected(container).await,
             State::Running => self.connect(container).await,
             State::Created => self.await_start(container).await,
+            // Whoever is connected to it knows of no end yet. Another, made now, would wait for them in vain, and remove what
+            // they have made.
+            State::Stopping => Ok(Round::Later(cause("the reaper is being stopped".into()))),
             State::Ended => self.remove(&container.id).await,
             State::Paused => Err(Error::Paused { name: self.name.clone() }),
         }

@@ -310,7 +310,9 @@ impl Item {
         let mut tags = self.repo_tags.unwrap_or_default();
         tags.retain(|tag| tag != "<none>:<none>");
         let first = self.names.unwrap_or_default().into_iter().next();
-        let name = self.name.clone().or(first).or(tags.first().cloned()).unwrap_or_default();
+        // Podman has an empty name beside the names of a container.
+        let name = self.name.clone().filter(|name| !name.is_empty());
+        let name = name.or(first).or(tags.first().cloned()).unwrap_or_default();
         // A volume is called by its name.
         let id = self.id.or(self.name.filter(|_| !kind.is_of_swarm())).filter(|id| !id.is_empty());
         let id = id.ok_or_else(|| invalid(format!("a {kind} without an id in the engine's list")))?;
@@ -325,6 +327,7 @@ impl Item {
             "running" | "restarting" => State::Running,
             "paused" => State::Paused,
             "created" | "initialized" | "configured" => State::Created,
+            "stopping" => State::Stopping,
             _ => State::Ended,
         });
         let name = name.trim_start_matches('/').to_owned();
@@ -358,6 +361,9 @@ mod tests {
         let found = listed(Kind::Container, 200, body).unwrap();
         assert_eq!((found[0].id.as_str(), found[0].runs(), found[1].runs()), ("c", true, false));
         assert_eq!((found[0].labels["a"].as_str(), found[0].name.as_str()), ("b", "x"));
+        // As Podman 4.3 has it.
+        let body = "[{\"Id\":\"c\",\"Names\":[\"/x\"],\"State\":\"created\",\"Name\":\"\",\"Config\":null}]";
+        assert_eq!(listed(Kind::Container, 200, body).unwrap()[0].name, "x");
         let found = listed(Kind::Network, 200, "[{\"Name\":\"x\",\"Id\":\"n\",\"Labels\":{}}]").unwrap();
         assert_eq!(found[0].id, "n");
         let body = "{\"Volumes\":[{\"Name\":\"v\",\"Labels\":null}],\"Warnings\":null}";

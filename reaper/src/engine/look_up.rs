@@ -182,8 +182,9 @@ fn state(status: &str) -> State {
     match status {
         "running" => State::Running,
         "paused" => State::Paused,
-        // The last two are Podman's.
-        "exited" | "dead" | "removing" | "stopped" | "stopping" => State::Ended,
+        // This one and the last of the next are Podman's.
+        "stopping" => State::Stopping,
+        "exited" | "dead" | "removing" | "stopped" => State::Ended,
         _ => State::Created,
     }
 }
@@ -230,6 +231,13 @@ mod tests {
                     {},\"Networks\":{\"bridge\":{\"NetworkID\":\"\",\"EndpointID\":\"\",\"IPAddress\":\"\"}}}}";
         assert!(!read(&answer("200 OK", body)).unwrap().unwrap().connected);
         assert!(described("running", "{}").connected);
+    }
+
+    /// Podman's word, for which Docker says that it runs.
+    #[test]
+    fn a_container_that_is_being_stopped_has_not_ended() {
+        assert_eq!(described("stopping", "{}").state, State::Stopping);
+        assert_eq!(described("stopped", "{}").state, State::Ended);
     }
 
     /// Docker gives each family a port of its own where one of the two is taken.

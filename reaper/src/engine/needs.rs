@@ -129,6 +129,8 @@ pub(crate) enum State {
     Created,
     Running,
     Paused,
+    /// Told to end: its processes are there still, and hold their connections. Podman's; Docker calls it running.
+    Stopping,
     /// Exited, dead, or being removed.
     Ended,
 }

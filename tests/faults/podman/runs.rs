@@ -7,7 +7,7 @@ use reaper_tests::process::Process;
 use reaper_tests::suite::{Run, succeeded, until_no_keeper};
 use reaper_tests::until;
 use reaper_tests::world::{self, image};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{GONE_WITHIN, named};
 
@@ -68,6 +68,41 @@ fn tests_that_are_killed_leave_nothing_on_podman() {
     engine.until_gone(&session, GONE_WITHIN);
     until_no_keeper(&session);
     bystander.assert_untouched();
+}
+
+/// Podman calls it stopping while its process, and the connections to it, are there still: another reaper would have waited for
+/// nobody but the newcomers.
+#[test]
+fn newcomers_wait_for_a_reaper_that_podman_is_stopping_and_take_nothing_away() {
+    let podman = Podman::start();
+    let (engine, run, session) = (podman.engine(), Run::new(), named("stopping"));
+    let test = Process::start(&mut podman.test(&run, "goes_on", &session));
+    let before = run.until_recorded("before");
+    std::thread::scope(|scope| {
+        let stop = format!("/containers/{}/stop?t=3", before.reaper);
+        let stop = scope.spawn(move || engine.done("POST", &stop, &Value::Null));
+        until("the reaper has got the signal", GONE_WITHIN, || {
+            let log = engine.log(&before.reaper);
+            if log.contains("signal received") { Ok(()) } else { Err(log) }
+        });
+        let attaches = || Process::start(&mut podman.test(&run, "attaches", &session));
+        let newcomers: Vec<_> = (0..4).map(|_| attaches()).collect();
+        stop.join().unwrap();
+        for newcomer in newcomers {
+            newcomer.succeed();
+        }
+    });
+    std::fs::write(run.file("go-on"), "").unwrap();
+    test.succeed();
+    // By now the test is connected to the new reaper.
+    let after = run.until_recorded("after");
+    assert_ne!(after.reaper, before.reaper);
+    let first = engine.inspect(&format!("/containers/{}/json", before.container));
+    assert!(
+        first.is_some_and(|first| first["State"]["Running"] == true),
+        "the first container was taken away"
+    );
+    engine.until_gone(&session, GONE_WITHIN);
 }
 
 #[test]

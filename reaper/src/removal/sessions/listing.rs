@@ -167,7 +167,8 @@ impl Session {
         let reapers = || self.found.iter().filter(|found| found.is_reaper());
         let reaper = reapers().find(|reaper| reaper.runs()).or_else(|| reapers().next())?;
         Some(match reaper.state {
-            Some(State::Running) => Reaper::Running,
+            // One that is being stopped has not ended, and holds what its clients made until it has.
+            Some(State::Running | State::Stopping) => Reaper::Running,
             Some(State::Paused) => Reaper::Paused,
             Some(State::Created) | None => Reaper::Created,
             Some(State::Ended) => Reaper::Ended,
