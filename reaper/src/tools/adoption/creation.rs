@@ -106,13 +106,10 @@ impl Creation {
     }
 }
 
-/// A volume that an engine makes for a container because it is not there, and to which it gives no labels then.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct NamedVolume {
-    pub(crate) name: String,
-    /// Empty for the engine's own.
-    pub(super) driver: String,
-}
+/// A volume that an engine makes for a container because it is not there, as it would have been asked for. To that of a bind
+/// no engine gives labels then, and Podman 4.3 gives none to that of a mount either.
+#[derive(Debug, Clone)]
+pub(crate) struct NamedVolume(Object);
 
 impl NamedVolume {
     /// Those of a container that is asked for by this body.
@@ -127,16 +124,44 @@ impl NamedVolume {
             // What has a separator in it is a path on the engine's host.
             (source.len() > 1 && !source.contains(['/', '\\', '~'])).then(|| source.to_owned())
         });
-        names.map(|name| Self { name, driver: driver.clone() }).collect()
+        let of_binds = names.map(|name| Self::named(&name, &driver));
+        let mounts = host.list("Mounts");
+        let of_mounts = mounts.iter().filter_map(|mount| Self::of_mount(&Object::of(mount)?));
+        of_binds.chain(of_mounts).collect()
+    }
+
+    /// None for what has no name, or is no volume.
+    fn of_mount(mount: &Object) -> Option<Self> {
+        let name = mount.text("Source").filter(|name| !name.is_empty())?;
+        if mount.text("Type").as_deref() != Some("volume") {
+            return None;
+        }
+        let within = |object: &Object, name: &str| Object::of(object.member(name)?);
+        let options = within(mount, "VolumeOptions").unwrap_or_default();
+        let driver = within(&options, "DriverConfig").unwrap_or_default();
+        let mut volume = Self::named(&name, &driver.text("Name").unwrap_or_default());
+        for (given, name) in [(driver.member("Options"), "DriverOpts"), (options.member("Labels"), "Labels")]
+        {
+            if let Some(given) = given {
+                volume.0.set(name, &given);
+            }
+        }
+        Some(volume)
+    }
+
+    /// By a driver of this name, empty for the engine's own.
+    fn named(name: &str, driver: &str) -> Self {
+        let mut object = Object::default();
+        object.set("Name", &name);
+        if !driver.is_empty() {
+            object.set("Driver", &driver);
+        }
+        Self(object)
     }
 
     /// The request for it.
     pub(crate) fn body(&self, labels: &Labels) -> Vec<u8> {
-        let mut object = Object::default();
-        object.set("Name", &self.name);
-        if !self.driver.is_empty() {
-            object.set("Driver", &self.driver);
-        }
+        let mut object = self.0.clone();
         object.label("Labels", labels.iter());
         object.write()
     }

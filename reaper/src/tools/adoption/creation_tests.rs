@@ -56,16 +56,30 @@ fn a_service_and_its_tasks_are_labelled() {
 
 #[test]
 fn volumes_that_come_with_a_container_are_known_by_their_names() {
-    let named = |host: &str| NamedVolume::of(format!(r#"{{"HostConfig":{host}}}"#).as_bytes());
+    let asked = |body: &str| {
+        let volumes = NamedVolume::of(body.as_bytes()).into_iter();
+        volumes.map(|volume| String::from_utf8(volume.body(&labels())).unwrap()).collect::<Vec<_>>()
+    };
+    let named = |host: &str| asked(&format!(r#"{{"HostConfig":{host}}}"#));
     let found = named(
         r#"{"Binds":["data:/data","/host:/x","./y:/y","v2:/z:ro","C:\\d:/w","alone"],"VolumeDriver":"nfs"}"#,
     );
-    let volume = |name: &str| NamedVolume { name: name.into(), driver: "nfs".into() };
+    let volume = |name: &str| {
+        format!(r#"{{"Name":"{name}","Driver":"nfs","Labels":{{"session":"s","test":"a::b $x"}}}}"#)
+    };
     assert_eq!(found, [volume("data"), volume("v2")]);
-    assert_eq!(named(r#"{"Binds":null}"#), []);
-    assert_eq!(NamedVolume::of(b"{}"), []);
-    let written = String::from_utf8(found[0].body(&labels())).unwrap();
-    assert_eq!(written, r#"{"Name":"data","Driver":"nfs","Labels":{"session":"s","test":"a::b $x"}}"#);
+    let found = named(
+        r#"{"Mounts":[{"Type":"bind","Source":"/a"},{"Type":"volume","Target":"/b"},{"Type":"volume","Source":"v"},{"Type":"volume","Source":"w","VolumeOptions":{"Labels":{"session":"own"},"DriverConfig":{"Name":"nfs","Options":{"o":"rw"}}}}]}"#,
+    );
+    assert_eq!(
+        found,
+        [
+            r#"{"Name":"v","Labels":{"session":"s","test":"a::b $x"}}"#,
+            r#"{"Name":"w","Driver":"nfs","DriverOpts":{"o":"rw"},"Labels":{"session":"own","test":"a::b $x"}}"#,
+        ]
+    );
+    assert_eq!(named(r#"{"Binds":null}"#), Vec::<String>::new());
+    assert_eq!(asked("{}"), Vec::<String>::new());
 }
 
 #[test]
