@@ -26,10 +26,13 @@ pub(crate) fn pack(
 ) -> Result<Vec<u8>, Box<dyn Error>> {
     let layer = archive(&[(name, 0o755, executable)])?;
     let labels: Vec<_> = labels.iter().map(|(key, value)| format!("\"{key}\":\"{value}\"")).collect();
+    // A history of as many entries as there are layers: without it Podman 4.3 cannot commit a container of an image that was
+    // itself committed from one of this.
     let config = format!(
         "{{\"architecture\":\"{architecture}\",\"os\":\"linux\",\"created\":\"1970-01-01T00:00:00Z\",\
          \"config\":{{\"Entrypoint\":[\"/{name}\"],\"ExposedPorts\":{{\"{port}\":{{}}}},\"Labels\":{{{}}}}},\
-         \"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[\"sha256:{}\"]}}}}",
+         \"rootfs\":{{\"type\":\"layers\",\"diff_ids\":[\"sha256:{}\"]}},\
+         \"history\":[{{\"created\":\"1970-01-01T00:00:00Z\"}}]}}",
         labels.join(","),
         hex(&layer)
     );
