@@ -59,7 +59,10 @@ fn a_maker_that_asks_for_no_labels_costs_no_request() {
         command.env("TESTCONTAINERS_SESSION_ID", &session).env("RYUK_RECONNECTION_TIMEOUT", "1s");
         Process::start(proxy.serve(&mut command)).succeed();
         engine::until_gone(&session, GONE_WITHIN);
-        proxy.seen().iter().filter(|request| request.line.starts_with("GET /events?")).count()
+        // Podman is asked in its own words, and Docker in those alone that it knows.
+        let of_podman = engine::Engine::system().is_podman();
+        let events = if of_podman { "GET /v4.0.0/libpod/events?" } else { "GET /events?" };
+        proxy.seen().iter().filter(|request| request.line.starts_with(events)).count()
     };
     assert_eq!(asked("asks_nothing"), 0);
     // One for each of its makers.

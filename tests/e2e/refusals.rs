@@ -82,7 +82,7 @@ fn a_socket_with_its_scheme_is_the_same_socket() {
     let run = Run::new();
     let mut command = attaches(&run);
     let session = format!("schemed-{}", std::process::id());
-    command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", "unix:///var/run/docker.sock");
+    command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", engine::docker_host());
     succeeded(&command.env("TESTCONTAINERS_SESSION_ID", &session).output().unwrap());
     engine::until_gone(&session, Duration::from_secs(60));
 }
@@ -161,12 +161,13 @@ fn the_home_of_somebody_else_is_no_home() {
     for home in [&closed, &open] {
         let mut command = Command::new(&copy);
         command.args(original.get_args()).env_clear().env("HOME", home);
+        command.env("DOCKER_HOST", engine::docker_host());
         command.env("TESTCONTAINERS_SESSION_ID", &session).args(["--exact", "attaches", "--include-ignored"]);
         let log = folder.path().join("log");
         std::fs::write(&log, "").unwrap();
         std::fs::set_permissions(&log, Permissions::from_mode(0o666)).unwrap();
         // In the group that may use the engine's socket.
-        let group = std::fs::metadata(engine::SOCKET).unwrap().gid();
+        let group = std::fs::metadata(engine::socket()).unwrap().gid();
         succeeded(&command.env("SUITE_LOG", log).uid(65534).gid(group).output().unwrap());
     }
     engine::until_gone(&session, Duration::from_secs(60));
@@ -259,7 +260,9 @@ fn an_engine_that_refuses_permission_is_told_from_one_that_is_absent() {
     command.args(["--exact", "attaches", "--include-ignored"]);
     // `nobody`, which is not in the group of the socket. Changing to it takes root.
     command.uid(65534).gid(65534);
-    fails_with(&mut command, &["/var/run/docker.sock", "Permission denied", "group"]);
+    command.env("DOCKER_HOST", engine::docker_host());
+    let socket = engine::socket();
+    fails_with(&mut command, &[&socket.display().to_string(), "Permission denied", "group"]);
 }
 
 #[test]
@@ -279,8 +282,10 @@ fn a_reaper_that_cannot_reach_the_engine_guards_nothing_and_says_so() {
     let mut command = attaches(&run);
     command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", &socket).env("RYUK_CONNECTION_TIMEOUT", "1s");
     let session = format!("socketless-{}", std::process::id());
-    let parts =
-        ["cannot be reached at unix:///var/run/docker.sock", "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE names"];
+    let parts = [
+        &format!("cannot be reached at {}", engine::docker_host()),
+        "TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE names",
+    ];
     fails_with(command.env("TESTCONTAINERS_SESSION_ID", &session), &parts);
     engine::until_gone(&session, Duration::from_secs(60));
 }
@@ -359,10 +364,13 @@ fn a_socket_that_the_engines_host_does_not_have_is_named_and_no_folder_is_made_o
     command.env("TESTCONTAINERS_SESSION_ID", format!("no-socket-{}", std::process::id()));
     let path = nowhere.display().to_string();
     let origin = format!("no socket at {path} ({name} from the environment)");
-    fails_with(command.env(name, &nowhere), &[&origin, "bind source path does not exist", name]);
+    // Docker refuses the mount; Podman would make the folder, and is asked before.
+    let is_podman = engine::Engine::system().is_podman();
+    let said = if is_podman { "Podman says that its socket is" } else { "bind source path does not exist" };
+    fails_with(command.env(name, &nowhere), &[&origin, said, name]);
     assert!(!nowhere.exists(), "{nowhere:?} was made");
     // What the message says to do.
-    let output = command.env(name, engine::SOCKET).output().unwrap();
+    let output = command.env(name, engine::socket()).output().unwrap();
     assert!(output.status.success(), "{}", text(&output));
 }
 
@@ -372,9 +380,8 @@ fn podman_is_asked_where_its_socket_is_before_it_makes_a_folder_elsewhere() {
     let run = Run::new();
     let podman = || {
         Proxy::new(|request| {
-            let path = format!("unix://{}", engine::SOCKET);
             if request.is("GET", "/v4.0.0/libpod/info") {
-                Decision::Answer(json!({"host": {"remoteSocket": {"path": path}}}))
+                Decision::Answer(json!({"host": {"remoteSocket": {"path": engine::docker_host()}}}))
             } else {
                 Decision::Pass
             }
@@ -387,7 +394,7 @@ fn podman_is_asked_where_its_socket_is_before_it_makes_a_folder_elsewhere() {
     asked.serve(&mut command).env(name, &nowhere);
     fails_with(
         &mut command,
-        &[&nowhere.display().to_string(), name, &format!("its socket is {}", engine::SOCKET)],
+        &[&nowhere.display().to_string(), name, &format!("its socket is {}", engine::socket().display())],
     );
     assert!(!asked.seen().iter().any(reaper_tests::proxy::Request::creates_reaper), "{:?}", asked.seen());
     // A guess, from the path of the proxy, gives way to what Podman says.
@@ -399,7 +406,7 @@ fn podman_is_asked_where_its_socket_is_before_it_makes_a_folder_elsewhere() {
     let host = &created["HostConfig"];
     assert_eq!(
         (&host["Mounts"][0]["Source"], &host["Binds"]),
-        (&json!(engine::SOCKET), &Value::Null),
+        (&json!(engine::socket()), &Value::Null),
         "{host}"
     );
 }

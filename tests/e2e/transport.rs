@@ -29,10 +29,7 @@ fn scoped(scene: &Scene, test: &str) -> Command {
 
 /// How many processes are in a reaper's container besides the server.
 pub(crate) fn clients(reaper: &str) -> usize {
-    let (status, top) = engine::request("GET", &format!("/containers/{reaper}/top"), &Value::Null);
-    assert_eq!(status, 200, "{top}");
-    let command = |process: &Value| process.as_array().unwrap().last().unwrap().as_str().unwrap().to_owned();
-    let commands: Vec<_> = top["Processes"].as_array().unwrap().iter().map(command).collect();
+    let commands = engine::Engine::system().commands(reaper);
     commands.iter().filter(|command| command.ends_with("/reaper-ryuk connect")).count()
 }
 

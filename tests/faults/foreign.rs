@@ -58,7 +58,7 @@ fn a_network_that_a_foreign_container_uses_is_left_behind_and_said_to_be() {
     let foreigner = Foreigner::start(&engine, image(&engine), &json!({"NetworkMode": name}));
 
     holder.kill();
-    let said = holder.log.until_says(&["left behind", &id]);
+    let said = holder.log.until_left_behind(&id);
     assert!(said.contains(&format!("used by container {}", foreigner.id)), "{said}");
     holder.until_left(&[format!("network {name}")]);
     foreigner.is_untouched();
@@ -82,7 +82,7 @@ fn a_network_that_a_foreign_container_needs_to_start_is_left_behind_and_said_to_
 
     holder.kill();
     for (network, container) in networks.iter().zip([&created.id, &stopped.id]) {
-        let said = holder.log.until_says(&["left behind", network]);
+        let said = holder.log.until_left_behind(network);
         assert!(said.contains(&format!("used by container {container}")), "{said}");
     }
     let mut left = used.map(|name| format!("network {name}"));
@@ -107,7 +107,7 @@ fn an_image_with_another_name_is_left_with_both_and_said_to_be() {
     let _left = Leftovers::new(&engine, [format!("/images/{kept}")]);
     engine.done("POST", &format!("/images/{kept}/tag?repo={}", named("kept")), &Value::Null);
     holder.kill();
-    let said = holder.log.until_says(&["left behind", &kept]);
+    let said = holder.log.until_left_behind(&kept);
     assert!(said.contains("several names") && said.contains(&named("kept")), "{said}");
     holder.until_left(&[format!("image {kept}")]);
     assert_eq!(engine.inspect(&format!("/images/{gone}/json")), None);
@@ -145,8 +145,9 @@ fn a_volume_that_a_foreign_container_uses_is_left_behind_and_said_to_be() {
     world::fill(&engine, &holder.session, 2, 2);
     let foreigner = Foreigner::start(&engine, image(&engine), &json!({"Binds": [format!("{name}:/data")]}));
     holder.kill();
-    let said = holder.log.until_says(&["left behind", &name]);
-    assert!(said.contains("volume is in use"), "{said}");
+    let said = holder.log.until_left_behind(&name);
+    // As Docker has it, and as Podman has it.
+    assert!(["is in use", "is being used"].iter().any(|words| said.contains(words)), "{said}");
     holder.until_left(&[format!("volume {name}")]);
     foreigner.is_untouched();
 }
@@ -184,11 +185,11 @@ fn images_with_dependents_are_left_and_all_others_go() {
     let sleeping = Foreigner::create(&engine, &idle, &json!({}));
 
     holder.kill();
-    let dependent = holder.log.until_says(&["left behind", &parent]);
+    let dependent = holder.log.until_left_behind(&parent);
     assert!(dependent.contains("dependent child images"), "{dependent}");
-    let in_use = holder.log.until_says(&["left behind", &used]);
+    let in_use = holder.log.until_left_behind(&used);
     assert!(in_use.contains(&format!("used by container {}", running.id)), "{in_use}");
-    let asleep = holder.log.until_says(&["left behind", &idle]);
+    let asleep = holder.log.until_left_behind(&idle);
     assert!(asleep.contains(&format!("used by container {}", sleeping.id)), "{asleep}");
     let mut left = [&parent, &used, &idle].map(|image| format!("image {image}"));
     let listed = engine.resources(&holder.session);

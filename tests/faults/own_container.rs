@@ -33,6 +33,10 @@ impl Started {
         let mut host = model["HostConfig"].clone();
         // What it has become is looked at in the end.
         host["AutoRemove"] = false.into();
+        // Podman's own, which it gives in words that it does not take.
+        host["Ulimits"] = Value::Null;
+        // Not the port of that one, which Podman writes in here once it is drawn.
+        host["PortBindings"]["8080/tcp"][0]["HostPort"] = "".into();
         let body = json!({
             "Image": model["Image"], "Labels": labels, "HostConfig": host, "ExposedPorts": {"8080/tcp": {}},
             "Env": ["RYUK_RECONNECTION_TIMEOUT=100ms", "REAPER_SECRET=5eed"],

@@ -1,5 +1,5 @@
 //! An engine through its raw API, in the words of tests: what does not work panics at the call. The functions
-//! without an engine ask the system's.
+//! without an engine ask the system's, which is what `DOCKER_HOST` names, else the usual Docker.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -10,9 +10,11 @@ use serde_json::Value;
 
 use crate::until;
 
-pub use reaper_tests_engine::SOCKET;
 /// Everything of a session carries this label.
 pub const SESSION: &str = "org.testcontainers.sessionId";
+
+/// For something to be removed that Podman stumbles over in its list.
+const LISTED_WITHIN: Duration = Duration::from_secs(10);
 
 /// An engine, by its socket.
 #[derive(Debug, Clone)]
@@ -24,10 +26,16 @@ impl Engine {
         Self(Client::at(socket))
     }
 
-    /// The system's own.
+    /// The system's own, or what `DOCKER_HOST` names in its place.
     #[must_use]
     pub fn system() -> Self {
         Self(Client::system())
+    }
+
+    /// Where it is, as `DOCKER_HOST` says it.
+    #[must_use]
+    pub fn docker_host(&self) -> String {
+        self.0.docker_host()
     }
 
     /// Where it listens.
@@ -40,6 +48,12 @@ impl Engine {
     #[must_use]
     pub fn answers(&self) -> bool {
         self.0.answers()
+    }
+
+    /// Whether it is Podman, by what it says of itself.
+    #[must_use]
+    pub fn is_podman(&self) -> bool {
+        self.inspect("/version").is_some_and(|version| version["Components"][0]["Name"] == "Podman Engine")
     }
 
     /// One request; gives the status and the body, which is null where it is not JSON.
@@ -111,6 +125,22 @@ impl Engine {
         self.list("/containers/json?all=1", SESSION, session)
     }
 
+    /// The command lines of what runs in a container.
+    ///
+    /// # Panics
+    ///
+    /// When the engine does not tell.
+    #[track_caller]
+    #[must_use]
+    pub fn commands(&self, container: &str) -> Vec<String> {
+        // Docker asks the host's `ps`; Podman, if it is not told what to tell, the container's, which ours have not.
+        let what = if self.is_podman() { "?ps_args=pid,args" } else { "" };
+        let (status, top) = self.request("GET", &format!("/containers/{container}/top{what}"), &Value::Null);
+        let processes = top["Processes"].as_array().unwrap_or_else(|| panic!("{container}: {status} {top}"));
+        let command = |process: &Value| process.as_array()?.last()?.as_str().map(str::to_owned);
+        processes.iter().filter_map(command).collect()
+    }
+
     /// Everything that carries the session's label, sorted: `kind name-or-id`.
     #[must_use]
     pub fn resources(&self, session: &str) -> Vec<String> {
@@ -134,10 +164,11 @@ impl Engine {
     #[track_caller]
     #[must_use]
     pub fn labelled(&self, key: &str, value: &str) -> Vec<String> {
-        self.try_labelled(key, value).unwrap_or_else(|error| panic!("{error}"))
+        let carrying = || self.try_labelled(key, value);
+        until(&format!("what carries {key}={value} is listed"), LISTED_WITHIN, carrying)
     }
 
-    /// The same for who can ask again: a list of Podman's fails while something on it is being removed.
+    /// The same for who asks again anyway: a list of Podman's fails while something on it is being removed.
     pub(crate) fn try_labelled(&self, key: &str, value: &str) -> Result<Vec<String>, String> {
         self.try_carrying(&format!("{key}={value}"))
     }
@@ -193,6 +224,18 @@ impl Engine {
     }
 }
 
+/// Where the system's engine listens.
+#[must_use]
+pub fn socket() -> PathBuf {
+    Engine::system().socket().to_owned()
+}
+
+/// Where it is, as `DOCKER_HOST` says it.
+#[must_use]
+pub fn docker_host() -> String {
+    Engine::system().docker_host()
+}
+
 /// [`Engine::request`], of the system's engine.
 #[must_use = "the status tells whether it was done"]
 pub fn request(method: &str, path: &str, body: &Value) -> (u16, Value) {
@@ -243,7 +286,7 @@ pub fn until_gone(session: &str, within: Duration) {
 #[track_caller]
 #[must_use]
 pub fn carrying(key: &str) -> Vec<String> {
-    Engine::system().try_carrying(key).unwrap_or_else(|error| panic!("{error}"))
+    until(&format!("what carries {key} is listed"), LISTED_WITHIN, || Engine::system().try_carrying(key))
 }
 
 /// [`Engine::labelled`], of the system's engine.

@@ -16,7 +16,10 @@ const LOGGED_WITHIN: Duration = Duration::from_secs(90);
 
 /// What a container has written, from its start on. A clone reads the same.
 #[derive(Clone)]
-pub struct Log(Arc<Mutex<Vec<u8>>>);
+pub struct Log {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    loses_its_end: bool,
+}
 
 impl Log {
     /// Follows a container's log to its end.
@@ -37,13 +40,25 @@ impl Log {
                 written.lock().unwrap_or_else(PoisonError::into_inner).extend_from_slice(&chunk[..count]);
             }
         });
-        Self(bytes)
+        Self { bytes, loses_its_end: engine.is_podman() }
     }
 
     /// All of it.
     #[must_use]
     pub fn text(&self) -> String {
-        text(&self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        text(&self.bytes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The line that says what is left behind, and why. Podman may lose the last lines of a container that goes, so there it is
+    /// what was said whenever the removal was refused.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    #[track_caller]
+    #[must_use]
+    pub fn until_left_behind(&self, thing: &str) -> String {
+        self.until_says(&[if self.loses_its_end { "not removed" } else { "left behind" }, thing])
     }
 
     /// The first line with all of these in it, once it is there.

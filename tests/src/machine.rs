@@ -4,7 +4,9 @@
 //! containers, ends with the test, however that ends. An engine beside the system's in this machine's network was
 //! rejected: with other settings than the first, a second dockerd was seen to remove the first one's bridge.
 
+use std::fs::Permissions;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Duration;
@@ -34,9 +36,13 @@ impl Machine {
     pub fn start(programs: &[Program]) -> Self {
         require(programs);
         // Not under the usual folder for such: the engine's socket has to have a short path.
-        let folder = tempfile::Builder::new().prefix("engine-").tempdir().expect("a temporary folder");
+        let mut builder = tempfile::Builder::new();
+        // For a user's engine, and for who is in the group that may use another's.
+        let builder = builder.prefix("engine-").permissions(Permissions::from_mode(0o755));
+        let folder = builder.tempdir().expect("a temporary folder");
+        // bash, since the first of all processes is who has to wait for those whose parents have ended: other shells do not.
         let mut unshare = Command::new("unshare");
-        unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "sh"]);
+        unshare.args(["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc", "bash"]);
         let log = std::fs::File::create(folder.path().join("shell.log")).expect("a log");
         let mut shell = unshare
             .stdin(Stdio::piped())

@@ -2,7 +2,8 @@
 //! for a match, and in what force does.
 //!
 //! It runs on a machine of its own. What a test starts on that machine's network finds it as people find theirs: at a
-//! socket on the same host, with ports published on 127.0.0.1.
+//! socket on the same host, with ports published on 127.0.0.1. And what is started [inside](Podman::inside) has this engine
+//! alone: so all other tests are run on Podman, with its own processes and mounts in sight and no other engine's.
 
 use std::path::PathBuf;
 use std::process::Command;
@@ -15,7 +16,7 @@ use crate::holder::Holder;
 use crate::machine::{Machine, cgroups};
 use crate::suite::Run;
 
-/// Limits that a container may have inside another, which is where tests run, too; networks where they end with it.
+/// Limits that a container may have inside another, which is where tests run, too.
 const CONFIGURATION: &str = r#"
 [containers]
 default_ulimits = ["nofile=1024:1024", "nproc=32768:32768"]
@@ -23,8 +24,11 @@ default_ulimits = ["nofile=1024:1024", "nproc=32768:32768"]
 events_logger = "file"
 [network]
 network_backend = "netavark"
-network_config_dir = "/run/networks"
 "#;
+
+/// Who runs a rootless one: a user of its machine alone, with ids for its containers' users.
+const USER: u32 = 61_000;
+const IDS: &str = "700000:65536";
 
 /// A running Podman; removed with all that it had when dropped.
 pub struct Podman {
@@ -41,6 +45,37 @@ impl Podman {
     #[must_use]
     pub fn start() -> Self {
         Self::on(Machine::start(&programs::PODMAN), "")
+    }
+
+    /// A user's (rootless), whose containers' users are not the system's.
+    ///
+    /// # Panics
+    ///
+    /// As for [`Podman::start`].
+    #[must_use]
+    pub fn start_rootless() -> Self {
+        let mut machine = Machine::start(&[&programs::PODMAN[..], &programs::ROOTLESS].concat());
+        let folder = machine.folder().display().to_string();
+        // Names and ids that this machine alone knows, and the devices that systems give to every user.
+        for (file, line) in [
+            ("passwd", format!("reaper-podman:x:{USER}:{USER}::/run/user/{USER}:/bin/sh")),
+            ("group", format!("reaper-podman:x:{USER}:")),
+            ("subuid", format!("reaper-podman:{IDS}")),
+            ("subgid", format!("reaper-podman:{IDS}")),
+        ] {
+            machine.run(&format!(
+                "cp /etc/{file} {folder}/{file} && echo '{line}' >> {folder}/{file} && \
+                 chmod 644 {folder}/{file} && mount --bind {folder}/{file} /etc/{file}"
+            ));
+        }
+        machine.run(&format!(
+            "mknod -m 666 /run/tun c 10 200 && mount --bind /run/tun /dev/net/tun && \
+             mkdir -p /run/user/{USER} && chown -R {USER}:{USER} /run/user/{USER} {folder}"
+        ));
+        let user = format!(
+            "setpriv --reuid {USER} --regid {USER} --clear-groups env HOME=/run/user/{USER} XDG_RUNTIME_DIR=/run/user/{USER}"
+        );
+        Self::by(machine, &user, &format!("/run/user/{USER}/containers"), "")
     }
 
     /// One that takes these seconds more to remove a container of the workload's image.
@@ -65,15 +100,29 @@ impl Podman {
         Self::on(machine, &format!("--hooks-dir {}", hooks.display()))
     }
 
-    fn on(mut machine: Machine, options: &str) -> Self {
+    fn on(machine: Machine, options: &str) -> Self {
+        Self::by(machine, "env", "/run/podman", options)
+    }
+
+    /// By a command that runs others with an environment, and with this folder for what a restart of the machine ends.
+    fn by(mut machine: Machine, env: &str, run_root: &str, options: &str) -> Self {
         let folder = machine.folder().to_owned();
+        machine.run(&format!(
+            "mkdir {0}/commands && ln -s /usr/bin/docker {0}/commands/docker",
+            folder.display()
+        ));
         let engine = Engine::at(folder.join("podman.sock"));
-        std::fs::write(folder.join("containers.conf"), CONFIGURATION).expect("room for a file");
+        // Networks are kept where they end with it, and not in /run, for a user's containers are set up with one of their own.
+        let networks = format!("network_config_dir = \"{}\"\n", folder.join("networks").display());
+        std::fs::write(folder.join("containers.conf"), [CONFIGURATION, &networks].concat())
+            .expect("room for a file");
         // The locks of all its containers are in shared memory, and it caches what it is not told where to.
-        machine.run("for folder in /dev/shm /var/lib /var/cache; do mount -t tmpfs tmpfs $folder; done");
+        machine.run(
+            "for folder in /dev/shm /var/lib /var/cache; do mount -t tmpfs -o mode=1777 tmpfs $folder; done",
+        );
         let folder = folder.display();
         let command = format!(
-            "CONTAINERS_CONF={folder}/containers.conf podman --root {folder}/root --runroot /run/podman \
+            "{env} CONTAINERS_CONF={folder}/containers.conf podman --root {folder}/root --runroot {run_root} \
              --runtime runc --cgroup-manager cgroupfs --storage-driver vfs {options} system service --time 0 \
              unix://{folder}/podman.sock"
         );
@@ -90,7 +139,7 @@ impl Podman {
     /// What a test sets as `DOCKER_HOST` to use it.
     #[must_use]
     pub fn docker_host(&self) -> String {
-        format!("unix://{}", self.engine.socket().display())
+        self.engine.docker_host()
     }
 
     /// A command that begins with a clean environment, started where this is the engine: on its machine's network, for
@@ -104,8 +153,31 @@ impl Podman {
         let mut inside = Command::new("nsenter");
         inside.arg(format!("--net=/proc/{}/ns/net", self.machine.process())).arg("--");
         inside.arg(command.get_program()).args(command.get_args());
-        inside.env_clear().env("DOCKER_HOST", self.docker_host());
-        inside.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        inside.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        // Last, for the engine of all other tests may be among those.
+        inside.env("DOCKER_HOST", self.docker_host());
+        inside
+    }
+
+    /// A command that is run on its machine altogether, in this environment and folder, with this for its engine. What is
+    /// in `/run` and `/var/lib` of the host is not there, the host's own engine with it.
+    ///
+    /// # Panics
+    ///
+    /// When its machine has ended.
+    #[must_use]
+    pub fn inside(&self, command: &[String]) -> Command {
+        let mut inside = Command::new("nsenter");
+        inside.args(["--target", &self.machine.process(), "--mount", "--net", "--pid", "--"]);
+        // Whoever enters other mounts is at their root.
+        let folder = std::env::current_dir().expect("a folder to be in");
+        inside.args(["sh", "-c", "cd \"$0\" && exec \"$@\""]).arg(folder).args(command);
+        // Debian's docker command, of this Podman's age. Later ones commit a container without saying anything more, and to
+        // that it answers "Decode(): EOF".
+        let commands = self.machine.folder().join("commands");
+        let path = std::env::var("PATH").unwrap_or_default();
+        inside.env("PATH", format!("{}:{path}", commands.display()));
+        inside.env("DOCKER_HOST", self.docker_host());
         inside
     }
 

@@ -91,7 +91,7 @@ impl Proxy {
     /// Has a command take this for the engine; the reaper's container still gets the engine's own socket.
     pub fn serve<'a>(&self, command: &'a mut Command) -> &'a mut Command {
         command.env("DOCKER_HOST", self.endpoint());
-        command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", engine::SOCKET)
+        command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", engine::socket())
     }
 
     /// What was asked so far.
@@ -172,7 +172,7 @@ impl Request {
 
     /// Asks the engine, which closes the connection after its answer.
     fn ask(&self) -> io::Result<UnixStream> {
-        let mut stream = UnixStream::connect(engine::SOCKET)?;
+        let mut stream = UnixStream::connect(engine::socket())?;
         let is_about_the_connection =
             |header: &&String| header.to_ascii_lowercase().starts_with("connection:");
         let headers = self.headers.iter().filter(|header| !is_about_the_connection(header));

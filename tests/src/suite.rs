@@ -135,7 +135,7 @@ impl Run {
     /// When the command does not do it.
     pub fn context(&self, name: &str, engine: &str) {
         let mut create = self.command("docker");
-        create.args(["context", "create", name, "--docker", engine]);
+        create.args(["context", "create", name, "--docker", engine]).env_remove("DOCKER_HOST");
         succeeded(&create.output().expect("the docker command starts"));
     }
 
@@ -203,10 +203,18 @@ impl Run {
     }
 
     /// Only what a login shell has: an outer cargo or nextest leaves variables that mean something to the
-    /// inner one, and this machine's settings are not the test's.
+    /// inner one, and this machine's settings are not the test's. But for the engine, which is that of all tests.
     fn clean(&self, command: &mut Command) {
         command.env_clear().env("SUITE_LOG", self.log()).env("HOME", self.folder.path());
-        for name in ["PATH", "CARGO_HOME", "RUSTUP_HOME", "TMPDIR", "RUSTUP_TOOLCHAIN", "CARGO_INCREMENTAL"] {
+        for name in [
+            "PATH",
+            "CARGO_HOME",
+            "RUSTUP_HOME",
+            "TMPDIR",
+            "RUSTUP_TOOLCHAIN",
+            "CARGO_INCREMENTAL",
+            "DOCKER_HOST",
+        ] {
             command.envs(std::env::var_os(name).map(|value| (name, value)));
         }
         // Another HOME would hide what cargo and rustup have installed under the usual one.

@@ -62,26 +62,30 @@ pub fn start(engine: &Engine, container: &str) {
 /// When the engine refuses it.
 #[track_caller]
 pub fn network(engine: &Engine, name: &str, labels: &Value) {
+    let mut said = Value::Null;
     // Several processes make networks at once, and nothing but the engine knows of all: so a few are tried.
     for _ in 0..64 {
         let body = json!({"Name": name, "Labels": labels, "IPAM": {"Config": [{"Subnet": subnet()}]}});
         let (status, answer) = engine.request("POST", "/networks/create", &body);
         let says = |words| answer["message"].as_str().is_some_and(|message| message.contains(words));
-        // As Docker has it, and as Podman has it.
-        let taken = says("overlaps") || says("already used");
+        // As Docker has it, and as Podman has it, which has "already used" for a name, too.
+        let taken = says("overlaps") || says("already used on the host");
         if !taken {
             assert_eq!(status, 201, "{name}: {answer}");
             return;
         }
+        said = answer;
     }
-    panic!("no subnet was free for {name}");
+    panic!("no subnet was free for {name}: {said}");
 }
 
 /// Sixteen addresses that are nobody else's, as far as this process knows.
 #[must_use]
 pub fn subnet() -> String {
     static NEXT: AtomicU32 = AtomicU32::new(0);
-    let number = std::process::id().wrapping_mul(97).wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
+    // Each is in another 10.x than the one before: Podman's own network has all of 10.88.
+    let next = NEXT.fetch_add(1, Ordering::Relaxed).wrapping_mul((1 << 12) + 1);
+    let number = std::process::id().wrapping_mul(97).wrapping_add(next);
     let number = number % (1 << 18);
     format!("10.{}.{}.{}/28", 64 + (number >> 12), (number >> 4) & 255, (number & 15) * 16)
 }
@@ -156,10 +160,11 @@ pub fn without_labels(engine: &Engine, container: &str, name: &str) -> (String, 
     let changes = [format!("ENTRYPOINT {entry}"), "EXPOSE 8080".to_owned()];
     let changes =
         changes.map(|change| format!("&changes={}", reaper_tests_engine::encoded(&change))).concat();
-    let path = format!("/images/create?fromSrc=-&repo={name}&tag=1{changes}");
+    let reference = format!("{name}:1");
+    // In one word, for Podman 4.3 leaves a tag of its own out.
+    let path = format!("/images/create?fromSrc=-&repo={reference}{changes}");
     let (status, answer) = engine.send("POST", &path, &archive);
     assert_eq!(status, 200, "{answer}");
-    let reference = format!("{name}:1");
     let leftovers = Leftovers::new(engine, [format!("/images/{reference}")]);
     (reference, leftovers)
 }

@@ -10,6 +10,8 @@ mod sources;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use reaper_tests_engine::podman::{BINARIES, EXCEPTIONS};
+
 /// Longer than any file should be without a second idea in it.
 const MOST_LINES: usize = 450;
 
@@ -56,6 +58,25 @@ fn every_test_that_the_documents_name_exists() {
     }
     // An empty scan must not pass.
     assert!(named > 60, "only {named} tests were seen");
+}
+
+/// The list would say that a test is left out which is gone, and run one that has another name now.
+#[test]
+fn every_test_that_is_not_run_on_podman_exists_and_is_listed_once() {
+    let mut listed = BTreeSet::new();
+    for (binary, name) in EXCEPTIONS.iter().flat_map(|exception| exception.tests) {
+        assert!(listed.insert((binary, name)), "{binary} {name} is listed twice");
+        assert!(BINARIES.contains(binary), "{binary} is not run on Podman at all");
+        let room = if *binary == "command_line" { "reaper/tests" } else { "tests" };
+        let (module, test) = name.rsplit_once("::").unwrap();
+        let module = folder(room).join(binary).join(module.replace("::", "/"));
+        let files = [module.with_extension("rs"), module.join("mod.rs")];
+        let code = files.iter().find_map(|file| std::fs::read_to_string(file).ok());
+        let exists = code.is_some_and(|code| test.is_empty() || code.contains(&format!("fn {test}(")));
+        assert!(exists, "{binary} {name} is said not to be run on Podman, and does not exist");
+    }
+    // An empty scan must not pass.
+    assert!(listed.len() > 10, "only {listed:?} were seen");
 }
 
 #[test]

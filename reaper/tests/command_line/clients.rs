@@ -156,6 +156,11 @@ impl Client {
     #[track_caller]
     fn until_gone(&self) {
         self.image.engine.until_gone(&self.name, GONE_WITHIN);
+        // By name, for one that was made without a label is not found by it.
+        for what in ["bound", "mounted"] {
+            let volume = format!("/volumes/{}-{what}", self.name);
+            assert_eq!(self.image.engine.inspect(&volume), None, "{volume} is left");
+        }
     }
 }
 
@@ -188,13 +193,21 @@ fn docker_copies_both_ways() {
 }
 
 /// Debian's program has `BuildKit`'s client in it; later ones need a plugin.
-#[test]
-fn docker_builds_with_both_builders() {
+fn building(name: &str, kit: &str) -> Client {
     let debians = "/usr/bin/docker";
     let version = Command::new(debians).args(["--version"]).output().map(|output| text(&output));
     assert!(version.is_ok_and(|version| version.contains("version 20.")), "Debian's docker.io is missing");
-    let client = Client::docker(&Engine::system(), "client-build", "build");
-    client.set("KITS", "0 1").set("DOCKER", debians).is_served();
+    Client::docker(&Engine::system(), name, "build").set("KITS", kit).set("DOCKER", debians)
+}
+
+#[test]
+fn docker_builds_with_the_engines_builder() {
+    building("client-build", "0").is_served();
+}
+
+#[test]
+fn docker_builds_with_buildkit() {
+    building("client-buildkit", "1").is_served();
 }
 
 #[test]

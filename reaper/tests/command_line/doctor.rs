@@ -57,9 +57,10 @@ fn a_healthy_engine_is_found_so_and_nobody_is_touched() {
     let good: Vec<_> =
         all.lines().filter_map(|line| line.strip_prefix("ok    ")?.split(' ').next()).collect();
     assert_eq!(good, ["settings", "engine", "answer", "image", "reaper", "port", "removal"], "{all}");
-    for word in
-        ["unix:///var/run/docker.sock, Docker's usual socket", "linux/", "part of this program", "127.0.0.1:"]
-    {
+    let named = std::env::var_os("DOCKER_HOST").is_some();
+    let origin = if named { "DOCKER_HOST from the environment" } else { "Docker's usual socket" };
+    let engine = format!("{}, {origin}", engine::docker_host());
+    for word in [&*engine, "linux/", "part of this program", "127.0.0.1:"] {
         assert!(all.contains(word), "{word:?} is missing:\n{all}");
     }
     assert!(all.ends_with("everything is as it should be\n"), "{all}");
@@ -196,11 +197,8 @@ fn a_reaper_that_cannot_reach_the_engine_is_found() {
     std::fs::write(&socket, "").unwrap();
     let mut command = reaper(&run, &["doctor"]);
     command.env("TESTCONTAINERS_DOCKER_SOCKET_OVERRIDE", &socket);
-    let words = [
-        "ok    port",
-        "cannot be reached at unix:///var/run/docker.sock",
-        "TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED",
-    ];
+    let unreached = format!("cannot be reached at {}", engine::docker_host());
+    let words = ["ok    port", &unreached, "TESTCONTAINERS_RYUK_CONTAINER_PRIVILEGED"];
     let output = finds(&mut command, "removal", &words);
     assert_eq!(engine::resources(&session(&output)), Vec::<String>::new());
 }

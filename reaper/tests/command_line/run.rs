@@ -79,9 +79,11 @@ fn what_the_command_left_is_removed_at_once_and_told() {
     );
     assert_eq!(output.status.code(), Some(3), "{}", text(&output));
     assert!(stdout(&output).ends_with("done\n") && !stdout(&output).contains("removed"), "{}", text(&output));
+    // As engines name what has no registry in its name.
+    let registry = if engine::Engine::system().is_podman() { "docker.io/library/" } else { "" };
     let expected = format!(
         "reaper: removed what `sh` left, 1 container, 1 network, 1 volume, 1 image:\n  container  {name}\n  \
-         network    {name}-net\n  volume     {name}-vol\n  image      {image}:latest\n"
+         network    {name}-net\n  volume     {name}-vol\n  image      {registry}{image}:latest\n"
     );
     assert_eq!(stderr(&output), expected);
     engine::until_gone(&name, GONE_WITHIN);

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// The system's engine.
-pub const SOCKET: &str = "/var/run/docker.sock";
+/// Where Docker has its socket: the engine of who names no other.
+const USUAL: &str = "/var/run/docker.sock";
 
 /// How long the engine may be silent: one that is asked by many at once takes its time, and on an image it works
 /// for a while.
@@ -56,10 +56,26 @@ impl Client {
         Self(socket.into())
     }
 
-    /// The system's own.
+    /// The one that all tests use which have none of their own: what `DOCKER_HOST` names, else the system's Docker.
+    ///
+    /// # Panics
+    ///
+    /// When `DOCKER_HOST` names no socket of this machine: to go on with another engine would test what nobody asked for.
     #[must_use]
     pub fn system() -> Self {
-        Self::at(SOCKET)
+        let Ok(host) = std::env::var("DOCKER_HOST") else { return Self::at(USUAL) };
+        match host.strip_prefix("unix://") {
+            Some(path) if path.starts_with('/') => Self::at(path),
+            _ => panic!(
+                "DOCKER_HOST is {host:?}, but the tests ask an engine over a socket of this machine: unix:///path"
+            ),
+        }
+    }
+
+    /// Where it is, as `DOCKER_HOST` says it.
+    #[must_use]
+    pub fn docker_host(&self) -> String {
+        format!("unix://{}", self.0.display())
     }
 
     /// Where it listens.

@@ -7,22 +7,30 @@ use std::process::Command;
 pub type Program = (&'static str, &'static str);
 
 /// For a machine of a test's own, that is, for namespaces.
-pub const MACHINE: [Program; 4] =
-    [("ip", "iproute2"), ("iptables", "iptables"), ("unshare", "util-linux"), ("mount", "mount")];
+pub const MACHINE: [Program; 5] = [
+    ("ip", "iproute2"),
+    ("iptables", "iptables"),
+    ("unshare", "util-linux"),
+    ("mount", "mount"),
+    ("bash", "bash"),
+];
 
 /// For a Docker Engine on it.
 pub const DOCKER: [Program; 3] =
     [("dockerd", "docker.io"), ("containerd", "containerd"), ("pidof", "sysvinit-utils")];
 
 /// For a Podman on it, and for what its containers' ports are reached with.
-pub const PODMAN: [Program; 6] = [
+pub const PODMAN: [Program; 5] = [
     ("podman", "podman"),
     ("runc", "runc"),
     ("conmon", "conmon"),
     ("netavark", "netavark"),
     ("nsenter", "util-linux"),
-    ("bash", "bash"),
 ];
+
+/// For a user's, besides: ids for its containers' users, and their network.
+pub const ROOTLESS: [Program; 3] =
+    [("newuidmap", "uidmap"), ("slirp4netns", "slirp4netns"), ("setpriv", "util-linux")];
 
 /// For a host to log in to.
 pub const LOGIN: [Program; 3] =
