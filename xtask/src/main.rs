@@ -15,6 +15,7 @@ mod links;
 mod minimal;
 mod package;
 mod plot;
+mod podman;
 mod progress;
 mod python;
 mod scopes;
@@ -29,12 +30,17 @@ mod torture;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use podman::Podman;
+
 const HELP: &str = "\
 cargo xtask <command>
 
   setup            install what is missing for all but fuzz
   demo [--setup]   run tests in parallel processes, kill one, and show what the engine had and has
   test [--setup]   run all tests
+  test --engine podman|podman-rootless [--setup]
+                   run the end-to-end and the fault tests on a Podman that is started for them, root's or a user's, and
+                   say which of them it cannot hold, each with the reason
   images [--setup] bring PostgreSQL, Redis and MariaDB to the engine: pulled, or built from Debian's packages, and
                    then under the names, too, by which testcontainers-modules asks for them
   bench [--setup]  the figures that are promised, each beside its floor; fails when one is missed
@@ -78,12 +84,7 @@ fn main() -> ExitCode {
         ["setup"] => setup::require_for_tests(true),
         ["demo"] => setup::require(false).and_then(|()| demo::run()),
         ["demo", "--setup"] => setup::require(true).and_then(|()| demo::run()),
-        ["test"] => {
-            setup::require_for_tests(false).and_then(|()| images::run(false)).and_then(|()| tests::run())
-        }
-        ["test", "--setup"] => {
-            setup::require_for_tests(true).and_then(|()| images::run(true)).and_then(|()| tests::run())
-        }
+        ["test", options @ ..] => test(options),
         ["releases"] => {
             setup::require(false).and_then(|()| images::run(false)).and_then(|()| tests::releases())
         }
@@ -159,6 +160,26 @@ fn help_for(command: &str) -> Result<(), String> {
     }
     print!("cargo xtask\n\n{said}");
     Ok(())
+}
+
+fn test(mut options: &[&str]) -> Result<(), String> {
+    let (mut install, mut engine) = (false, None);
+    while !options.is_empty() {
+        options = match options {
+            ["--setup", rest @ ..] => {
+                install = true;
+                rest
+            }
+            ["--engine", name, rest @ ..] => {
+                engine = Some(Podman::named(name)?);
+                rest
+            }
+            other => return Err(format!("unknown option {:?}\n\n{HELP}", other.join(" "))),
+        };
+    }
+    setup::require_for_tests(install)?;
+    images::run(install)?;
+    engine.map_or_else(tests::run, |podman| podman::run(podman, install))
 }
 
 fn fuzz(mut options: &[&str]) -> Result<(), String> {

@@ -34,9 +34,10 @@ pub(crate) fn engine(install: bool) -> Result<(), String> {
         return Ok(());
     }
     if !install {
-        return Err("no container engine answers at /var/run/docker.sock; start one, or run this command \
-                    with --setup on Debian or Ubuntu as root"
-            .into());
+        return Err(format!(
+            "no container engine answers at {}; start one, or run this command with --setup on Debian or Ubuntu as root",
+            Client::system().socket().display()
+        ));
     }
     install_engine()
 }

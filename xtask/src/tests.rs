@@ -26,18 +26,12 @@ const MORE_RELEASES: [&str; 4] =
 
 /// nextest's profile for who is not root.
 const WITHOUT_ROOT: [&str; 2] = ["--profile", "without-root"];
-const ALL: [&str; 2] = ["--workspace", "--all-features"];
+pub(crate) const ALL: [&str; 2] = ["--workspace", "--all-features"];
 
 /// All tests: of the library, the server, the macros, the examples, end to end, and the documentation's.
 pub(crate) fn run() -> Result<(), String> {
     let mut steps = Steps::default();
-    println!(
-        "==> building what the tests run as users would have it (the first time about four minutes on two cores)"
-    );
-    // First, since most of what the packages of users are built of comes with it.
-    steps.run(cargo(&["nextest", "run", "--no-run"]).args(ALL))?;
-    build(&mut steps, &FIXTURES)?;
-    build_adopted(&mut steps)?;
+    build_all(&mut steps)?;
     let mut all = cargo(&["nextest", "run", "--no-fail-fast"]);
     if !is_root() {
         println!("==> you are not root: what takes that is left out, and named at the end");
@@ -55,6 +49,17 @@ pub(crate) fn run() -> Result<(), String> {
          xtask releases`"
     );
     if is_root() { Ok(()) } else { say_what_was_left_out() }
+}
+
+/// The tests, and what they run.
+pub(crate) fn build_all(steps: &mut Steps) -> Result<(), String> {
+    println!(
+        "==> building what the tests run as users would have it (the first time about four minutes on two cores)"
+    );
+    // First, since most of what the packages of users are built of comes with it.
+    steps.run(cargo(&["nextest", "run", "--no-run"]).args(ALL))?;
+    build(steps, &FIXTURES)?;
+    build_adopted(steps)
 }
 
 /// The last thing that is printed, where nobody overlooks it.

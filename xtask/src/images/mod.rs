@@ -184,6 +184,16 @@ fn keep(service: &Service, cached: &Path) -> Result<(), String> {
     fs::rename(&part, cached).map_err(|error| format!("failed to keep {}: {error}", cached.display()))
 }
 
+/// All of them in one archive, with all their names, for an engine that is on no network.
+pub(crate) fn save(archive: &Path) -> Result<(), String> {
+    let mut names = Vec::new();
+    for service in &SERVICES {
+        let tags = inspect(service)?["RepoTags"].clone();
+        names.extend(tags.as_array().into_iter().flatten().filter_map(Value::as_str).map(encoded));
+    }
+    Client::system().download(&format!("/images/get?names={}", names.join("&names=")), archive).map(drop)
+}
+
 fn load(archive: &Path) -> Result<(), String> {
     Client::system().follow("/images/load?quiet=1", Body::File(archive), |_| {}).map(drop)
 }
