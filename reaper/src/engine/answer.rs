@@ -43,7 +43,7 @@ pub(super) enum Failure {
     Broken(#[from] io::Error),
 }
 
-#[cfg(feature = "bollard")]
+#[cfg(any(test, feature = "bollard"))]
 impl Failure {
     pub(super) fn status(&self) -> Option<u16> {
         match self {
