@@ -93,6 +93,8 @@ pub(super) fn missing(status: u16, words: &str) -> Option<Missing> {
         400 | 500 if has("bind source path does not exist") => Some(Missing::Socket),
         400 | 500 if has("statfs") && has("no such file or directory") => Some(Missing::Socket),
         404 if has("container") => Some(Missing::Container),
+        // Podman's words for one that is removed while it is asked for.
+        500 if has("no such container") || has("has already been removed") => Some(Missing::Container),
         _ => None,
     }
 }
@@ -228,6 +230,7 @@ mod tests {
             (404, "No such image: reaper-ryuk:1", Some(Missing::Image)),
             (404, "network bridge not found", Some(Missing::Network)),
             (404, "No such container: abc", Some(Missing::Container)),
+            (500, "no container with ID abc found in database: no such container", Some(Missing::Container)),
             (400, bind, Some(Missing::Socket)),
             (500, "statfs /nowhere: no such file or directory", Some(Missing::Socket)),
             (400, "invalid mount config", None),
