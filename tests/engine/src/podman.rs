@@ -69,8 +69,8 @@ pub const EXCEPTIONS: &[Exception] = &[
         tests: &[("faults", "foreign::images_with_dependents_are_left_and_all_others_go")],
     },
     Exception {
-        reason: "not understood: Podman 4.3 answered some look-ups with 500 while the name changed hands, and one process of the \
-                 hundred waited for its whole minute",
+        reason: "Podman 4.3 takes a second to create, refuse and remove, so in a minute each of the hundred is refused once, and only \
+                 who is refused four times in a row knows",
         rootless_alone: false,
         tests: &[("faults", "ends::refusals::a_hundred_processes_do_not_each_ask_again_and_again")],
     },
