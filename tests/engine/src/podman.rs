@@ -39,6 +39,11 @@ pub const EXCEPTIONS: &[Exception] = &[
         ],
     },
     Exception {
+        reason: "it compiles for minutes, and what it compiles asks the engine for a reaper and nothing else",
+        rootless_alone: false,
+        tests: &[("e2e", "attributes::"), ("e2e", "build::")],
+    },
+    Exception {
         reason: "Podman says where its socket is, so one that is elsewhere is refused before a reaper could meet it",
         rootless_alone: false,
         tests: &[
