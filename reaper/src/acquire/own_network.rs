@@ -16,7 +16,7 @@ impl<E: Engine> Search<'_, E> {
         if std::mem::replace(&mut self.looked_around, true) || self.own_network.is_some() {
             return;
         }
-        let Some(own) = &self.plan.own_container else { return };
+        let Some(own) = self.plan.own_container() else { return };
         match self.engine.inspect(own).await {
             Ok(Some(container)) => {
                 let mut networks = container.networks;

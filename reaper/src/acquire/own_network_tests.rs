@@ -1,5 +1,6 @@
 //! A reaper's network where the engine has no usual one, on an engine that does as it is told, in paused time.
 
+use std::cell::OnceCell;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -87,7 +88,7 @@ async fn a_reaper_joins_the_network_of_the_container_that_its_creator_runs_in() 
             let networks = networks.iter().copied().map(str::to_owned).collect();
             world.own = Some(Container { networks, ..reaper("own", State::Running) });
         });
-        let plan = Plan { own_container: Some("own".into()), ..plan(|_| {}) };
+        let plan = Plan { own_container: OnceCell::from(Some("own".into())), ..plan(|_| {}) };
         assert!(acquire(&engine, &plan, &[]).await.unwrap().created);
         let world = engine.0.borrow();
         assert_eq!(world.specs.last().unwrap().network, expected, "{networks:?}");
@@ -100,7 +101,7 @@ async fn a_reaper_joins_the_network_of_the_container_that_its_creator_runs_in() 
 async fn a_container_that_the_engine_does_not_know_or_tell_of_changes_nothing() {
     for event in [Event::Nothing, Event::Fails] {
         let engine = engine(|world| world.on_inspect = [Event::Nothing, event].into());
-        let plan = Plan { own_container: Some("own".into()), ..plan(|_| {}) };
+        let plan = Plan { own_container: OnceCell::from(Some("own".into())), ..plan(|_| {}) };
         assert!(acquire(&engine, &plan, &[]).await.unwrap().created);
         assert_eq!(engine.0.borrow().specs.last().unwrap().network, "bridge");
     }

@@ -39,18 +39,19 @@ pub(crate) struct Plan {
     pub(crate) endpoint: Endpoint,
     /// What the session's processes leave for each other.
     pub(crate) memory: Memory,
-    /// The container on this engine that this process runs in, where it has to be reached from there.
-    pub(crate) own_container: Option<String>,
+    /// Looked for when it is needed: see [`Plan::own_container`].
+    pub(crate) own_container: OnceCell<Option<String>>,
     /// Looked for when it is needed: see [`Plan::runner`].
     pub(crate) runner: OnceCell<Option<Process>>,
 }
 
 impl Plan {
     /// The container that this process runs in, if published ports are not known to be reached from there.
-    pub(crate) fn own_container(config: &Config, endpoint: &Endpoint) -> Option<String> {
+    pub(super) fn own_container(&self) -> Option<&str> {
         // Whoever says where they are reached has seen to it, and a remote engine does not have this container.
-        let is_unsure = config.host.is_none() && endpoint.local && config.transport != Transport::Exec;
-        is_unsure.then(own_container).flatten()
+        let Config { host, transport, .. } = &self.config;
+        let is_unsure = host.is_none() && self.endpoint.local && *transport != Transport::Exec;
+        self.own_container.get_or_init(|| is_unsure.then(own_container).flatten()).as_deref()
     }
 
     /// Whom a keeper would watch; none where there is to be no keeper.

@@ -30,7 +30,7 @@ pub(super) fn plan(set: impl FnOnce(&mut Config)) -> Plan {
         handed: None,
     };
     let (session, memory) = (session::resolve(&config).unwrap(), Memory::default());
-    Plan { session, config, endpoint, memory, own_container: None, runner: OnceCell::new() }
+    Plan { session, config, endpoint, memory, own_container: OnceCell::from(None), runner: OnceCell::new() }
 }
 
 pub(super) async fn run(engine: &FakeEngine) -> Result<Acquired<tokio::io::DuplexStream>> {

@@ -204,8 +204,8 @@ impl Supervisor {
         let (began, allowed) = (Instant::now(), config.acquire_timeout);
         let engine = ApiEngine::new(&endpoint);
         let (session, memory) = (session.clone(), memory.clone());
-        let own_container = Plan::own_container(&config, &endpoint);
-        let mut plan = Plan { session, config, endpoint, memory, own_container, runner: OnceCell::new() };
+        let (own_container, runner) = (OnceCell::new(), OnceCell::new());
+        let mut plan = Plan { session, config, endpoint, memory, own_container, runner };
         let session = plan.session.clone();
         let filters = vec![plan.filter()];
         let acquired = acquire(&engine, &plan, &filters).await?;

@@ -194,8 +194,8 @@ fn plan(mut config: Config, endpoint: Endpoint) -> Result<Plan> {
     let session = session::resolve(&config)?;
     // An engine that answers with an error at once is not asked again.
     let endpoint = Endpoint { probed: false, ..endpoint };
-    let own_container = Plan::own_container(&config, &endpoint);
-    Ok(Plan { session, config, endpoint, memory: Memory::default(), own_container, runner: OnceCell::new() })
+    let (memory, own_container, runner) = (Memory::default(), OnceCell::new(), OnceCell::new());
+    Ok(Plan { session, config, endpoint, memory, own_container, runner })
 }
 
 /// One thing of each kind that needs nothing but the engine; the container of the reaper's image, since there may be
