@@ -96,15 +96,19 @@ impl Plan {
         self.note(TRANSPORT, EXEC);
     }
 
+    /// Whose end tells when the notes may go.
+    pub(super) fn owning_runner(&self) -> Option<String> {
+        Owner::of(&self.session, &self.config).runner
+    }
+
     fn note(&self, what: &str, text: &str) {
-        let runner = Owner::of(&self.session, &self.config).runner;
-        if let Err(error) = self.memory.keep(what, text, runner.as_deref()) {
+        if let Err(error) = self.memory.keep(what, text, self.owning_runner().as_deref()) {
             tracing::debug!(%error, "what the engine does not let work is not left for the session");
         }
     }
 }
 
-fn now() -> u64 {
+pub(super) fn now() -> u64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
 }

@@ -20,9 +20,10 @@
 //! once, with what leads out: other answers of the 400s to a look-up, a creation or a start, what is no engine's answer, a
 //! paused or foreign container, an image that cannot be had, a program of another machine. What may be either is asked again
 //! until it is clear: a 500 to a creation or a start whose words are not known stays if they are the same four times within
-//! a second or more, and a reaper that ends by itself if the next one of this process ends with the same last words. Where
-//! the hardening is to blame, less of it is tried (see `hardening`). And whoever finds that another process of the session
-//! has been through it a moment ago ends with what that one was told (see `earlier`).
+//! a second or more, whichever of the session's processes heard them, and a reaper that ends by itself if the next one of
+//! this process ends with the same last words. Where the hardening is to blame, less of it is tried (see `hardening`). And
+//! whoever finds that another process of the session has been through it a moment ago ends with what that one was told (see
+//! `earlier`).
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -170,7 +171,10 @@ impl<'a, E: Engine> Search<'a, E> {
     async fn run(&mut self) -> Result<Acquired<E::Stream>> {
         loop {
             match self.round().await? {
-                Round::Acquired(acquired) => return Ok(acquired),
+                Round::Acquired(acquired) => {
+                    self.refusals.are_over(&self.plan.memory, || self.plan.owning_runner());
+                    return Ok(acquired);
+                }
                 Round::Again => {}
                 Round::Later(cause) => {
                     tracing::debug!(container = self.name, %cause, "the reaper is not ready");
@@ -292,7 +296,7 @@ impl<'a, E: Engine> Search<'a, E> {
             Refusal::Unclear(error) | Refusal::Final(error) if self.concede(&error.report()) => {
                 Ok(Round::Later(Arc::new(error)))
             }
-            Refusal::Unclear(error) if !self.refusals.stay(&error) => Ok(Round::Later(Arc::new(error))),
+            Refusal::Unclear(error) if !self.stays(&error) => Ok(Round::Later(Arc::new(error))),
             Refusal::Unclear(error) | Refusal::Final(error) => Err(error),
         }
     }

@@ -75,10 +75,15 @@ impl<E: Engine> Search<'_, E> {
         }
     }
 
+    /// Whether the engine has refused it again and again.
+    pub(super) fn stays(&mut self, error: &Error) -> bool {
+        self.refusals.stay(error, &self.plan.memory, || self.plan.owning_runner())
+    }
+
     /// Something could not be brought: later, unless the engine refuses it again and again.
     pub(super) fn missing(&mut self, error: Error) -> Result<Round<E::Stream>> {
         match error {
-            Error::Refused { .. } if self.refusals.stay(&error) => Err(error),
+            Error::Refused { .. } if self.stays(&error) => Err(error),
             _ => Ok(Round::Later(Arc::new(error))),
         }
     }
