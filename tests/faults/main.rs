@@ -21,6 +21,7 @@ mod own_container;
 mod podman;
 mod reaper_container;
 mod removal;
+mod rootless;
 mod scopes;
 mod sessions;
 mod slow_clients;

@@ -13,11 +13,13 @@ pub mod machine;
 pub mod podman;
 pub mod process;
 pub mod proxy;
+pub mod rootless_docker;
 pub mod scene;
 pub mod second_engine;
 pub mod suite;
 pub mod swarm;
 pub mod tls_port;
+mod user;
 pub mod world;
 
 use std::time::{Duration, Instant};

@@ -112,6 +112,28 @@ impl Machine {
         entered
     }
 
+    /// From now on it has shared memory, state and caches of its own, which anybody may write to.
+    pub(crate) fn hide_state(&mut self) {
+        self.run(
+            "for folder in /dev/shm /var/lib /var/cache; do mount -t tmpfs -o mode=1777 tmpfs $folder; done",
+        );
+    }
+
+    /// The same command in a clean environment and its own, started where this machine's network is, and everything else this
+    /// host's.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    #[must_use]
+    pub fn with_network(&self, command: &Command) -> Command {
+        let mut inside = Command::new("nsenter");
+        inside.arg(format!("--net=/proc/{}/ns/net", self.process())).arg("--");
+        inside.arg(command.get_program()).args(command.get_args());
+        inside.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        inside
+    }
+
     /// Starts an engine, which the shell knows as `$daemon` then, and waits until it answers.
     ///
     /// # Panics

@@ -15,6 +15,7 @@ use crate::engine::Engine;
 use crate::holder::Holder;
 use crate::machine::{Machine, cgroups};
 use crate::suite::Run;
+use crate::user;
 
 /// Limits that a container may have inside another, which is where tests run, too.
 const CONFIGURATION: &str = r#"
@@ -25,10 +26,6 @@ events_logger = "file"
 [network]
 network_backend = "netavark"
 "#;
-
-/// Who runs a rootless one: a user of its machine alone, with ids for its containers' users.
-const USER: u32 = 61_000;
-const IDS: &str = "700000:65536";
 
 /// A running Podman; removed with all that it had when dropped.
 pub struct Podman {
@@ -55,27 +52,10 @@ impl Podman {
     #[must_use]
     pub fn start_rootless() -> Self {
         let mut machine = Machine::start(&[&programs::PODMAN[..], &programs::ROOTLESS].concat());
+        let user = user::add(&mut machine);
         let folder = machine.folder().display().to_string();
-        // Names and ids that this machine alone knows, and the devices that systems give to every user.
-        for (file, line) in [
-            ("passwd", format!("reaper-podman:x:{USER}:{USER}::/run/user/{USER}:/bin/sh")),
-            ("group", format!("reaper-podman:x:{USER}:")),
-            ("subuid", format!("reaper-podman:{IDS}")),
-            ("subgid", format!("reaper-podman:{IDS}")),
-        ] {
-            machine.run(&format!(
-                "cp /etc/{file} {folder}/{file} && echo '{line}' >> {folder}/{file} && \
-                 chmod 644 {folder}/{file} && mount --bind {folder}/{file} /etc/{file}"
-            ));
-        }
-        machine.run(&format!(
-            "mknod -m 666 /run/tun c 10 200 && mount --bind /run/tun /dev/net/tun && \
-             mkdir -p /run/user/{USER} && chown -R {USER}:{USER} /run/user/{USER} {folder}"
-        ));
-        let user = format!(
-            "setpriv --reuid {USER} --regid {USER} --clear-groups env HOME=/run/user/{USER} XDG_RUNTIME_DIR=/run/user/{USER}"
-        );
-        Self::by(machine, &user, &format!("/run/user/{USER}/containers"), "")
+        machine.run(&format!("chown -R {0}:{0} {folder}", user::ID));
+        Self::by(machine, &user, &format!("{}/containers", user::RUNTIME), "")
     }
 
     /// One that takes these seconds more to remove a container of the workload's image.
@@ -117,9 +97,7 @@ impl Podman {
         std::fs::write(folder.join("containers.conf"), [CONFIGURATION, &networks].concat())
             .expect("room for a file");
         // The locks of all its containers are in shared memory, and it caches what it is not told where to.
-        machine.run(
-            "for folder in /dev/shm /var/lib /var/cache; do mount -t tmpfs -o mode=1777 tmpfs $folder; done",
-        );
+        machine.hide_state();
         let folder = folder.display();
         let command = format!(
             "{env} CONTAINERS_CONF={folder}/containers.conf podman --root {folder}/root --runroot {run_root} \
@@ -150,10 +128,7 @@ impl Podman {
     /// When its machine has ended.
     #[must_use]
     pub fn with(&self, command: &Command) -> Command {
-        let mut inside = Command::new("nsenter");
-        inside.arg(format!("--net=/proc/{}/ns/net", self.machine.process())).arg("--");
-        inside.arg(command.get_program()).args(command.get_args());
-        inside.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        let mut inside = self.machine.with_network(command);
         // Last, for the engine of all other tests may be among those.
         inside.env("DOCKER_HOST", self.docker_host());
         inside

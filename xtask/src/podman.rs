@@ -3,10 +3,10 @@
 use std::io::Write as _;
 
 use reaper_tests_engine::podman::{filter, left_out};
-use reaper_tests_engine::programs::{ROOTLESS, is_root};
+use reaper_tests_engine::programs::is_root;
 
 use crate::step::{Steps, cargo};
-use crate::{images, setup, tests};
+use crate::{images, tests};
 
 /// What `--engine` may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,14 +26,11 @@ impl Podman {
 }
 
 /// All of them that Podman can hold, on one that is started for them and has a machine of its own; and then what it cannot.
-pub(crate) fn run(podman: Podman, install: bool) -> Result<(), String> {
+pub(crate) fn run(podman: Podman) -> Result<(), String> {
     if !is_root() {
         return Err("--engine takes root: the Podman has namespaces of its own".into());
     }
     let rootless = podman == Podman::Rootless;
-    if rootless {
-        setup::require_programs(&ROOTLESS, "the Podman is a user's", install)?;
-    }
     let mut steps = Steps::default();
     tests::build_all(&mut steps)?;
     // That machine is on no network, so what the tests name is brought to it from the engine of this one.

@@ -6,7 +6,9 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use reaper_tests_engine::Client;
-use reaper_tests_engine::programs::{LOGIN, MACHINE, PODMAN, Program, is_root, missing};
+use reaper_tests_engine::programs::{
+    LOGIN, MACHINE, PODMAN, Program, ROOTLESS, ROOTLESS_DOCKER, is_root, missing,
+};
 
 use crate::step::root;
 use crate::tools::{FUZZ, NEXTEST, OF_CHECK};
@@ -28,7 +30,7 @@ pub(crate) fn require(install: bool) -> Result<(), String> {
 pub(crate) fn engine(install: bool) -> Result<(), String> {
     if install {
         // Every command does without.
-        targets::install(&targets::SERVER)?;
+        targets::install(&targets::SERVER, &root())?;
     }
     if Client::system().answers() {
         return Ok(());
@@ -51,8 +53,8 @@ pub(crate) fn require_fuzzer(install: bool) -> Result<(), String> {
 /// The same for all tests, some of which make compose projects, or engines of their own. Those with an engine take root, and
 /// are left out for others.
 pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
-    let further =
-        if is_root() { [&MACHINE[..], &PODMAN, &LOGIN, &COMPOSE].concat() } else { COMPOSE.to_vec() };
+    let with_root = [&MACHINE[..], &PODMAN, &ROOTLESS, &ROOTLESS_DOCKER, &LOGIN, &COMPOSE];
+    let further = if is_root() { with_root.concat() } else { COMPOSE.to_vec() };
     require_programs(
         &further,
         "some tests make a Podman, an engine, networks or a compose project of their own",
@@ -67,7 +69,7 @@ pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
 /// What `check` needs.
 pub(crate) fn require_for_check(install: bool) -> Result<(), String> {
     if install {
-        targets::install(&targets::FOREIGN)?;
+        targets::install(&targets::FOREIGN, &root())?;
     }
     for tool in OF_CHECK {
         tool.require(install, &root())?;
@@ -93,8 +95,9 @@ pub(crate) fn require_programs(programs: &[Program], why: &str, install: bool) -
     }
     println!("==> {programs} is missing: installing {packages}");
     run(Command::new("apt-get").arg("update"))?;
+    // Another of these commands may be installing, too.
     run(Command::new("apt-get")
-        .args(["install", "--yes", "--no-install-recommends"])
+        .args(["install", "--yes", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=600"])
         .args(packages.split(' ')))
 }
 

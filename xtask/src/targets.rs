@@ -1,5 +1,7 @@
 //! Targets of rustc's that these commands take besides the machine's own.
 
+use std::fs::File;
+use std::path::Path;
 use std::process::Command;
 
 /// Those of the embedded server: with musl, of both architectures that engines run on. Without them the server is linked
@@ -10,7 +12,10 @@ pub(crate) const SERVER: [&str; 2] = ["x86_64-unknown-linux-musl", "aarch64-unkn
 pub(crate) const FOREIGN: [&str; 2] = ["x86_64-pc-windows-gnu", "aarch64-apple-darwin"];
 
 /// Installs those that are missing, where rustup is there to do it.
-pub(crate) fn install(targets: &[&'static str]) -> Result<(), String> {
+pub(crate) fn install(targets: &[&'static str], root: &Path) -> Result<(), String> {
+    // rustup does not mind another one that does the same at once.
+    let turn = File::create(root.join("target/rustup.lock")).and_then(|turn| turn.lock().map(|()| turn));
+    let _turn = turn.map_err(|error| format!("failed to wait for another command's rustup: {error}"))?;
     let missing = missing(targets);
     if missing.is_empty() {
         return Ok(());

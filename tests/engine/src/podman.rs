@@ -24,6 +24,7 @@ pub const EXCEPTIONS: &[Exception] = &[
         rootless_alone: false,
         tests: &[
             ("faults", "podman::"),
+            ("faults", "rootless::"),
             ("faults", "swarm::"),
             ("faults", "engines::"),
             ("faults", "vanished::"),
@@ -72,12 +73,6 @@ pub const EXCEPTIONS: &[Exception] = &[
         reason: "Podman 4.3 removes an image upon which another stands, and that stays whole",
         rootless_alone: false,
         tests: &[("faults", "foreign::images_with_dependents_are_left_and_all_others_go")],
-    },
-    Exception {
-        reason: "Podman 4.3 takes a second to create, refuse and remove, so in a minute each of the hundred is refused once, and only \
-                 who is refused four times in a row knows",
-        rootless_alone: false,
-        tests: &[("faults", "ends::refusals::a_hundred_processes_do_not_each_ask_again_and_again")],
     },
     Exception {
         reason: "Podman 4.3 says nothing to who listens for events, not even that it will, before there is one",

@@ -28,9 +28,13 @@ pub const PODMAN: [Program; 5] = [
     ("nsenter", "util-linux"),
 ];
 
-/// For a user's, besides: ids for its containers' users, and their network.
+/// For an engine that is a user's, besides: ids for its containers' users, and their network.
 pub const ROOTLESS: [Program; 3] =
     [("newuidmap", "uidmap"), ("slirp4netns", "slirp4netns"), ("setpriv", "util-linux")];
+
+/// For a Docker Engine of a user's, besides.
+pub const ROOTLESS_DOCKER: [Program; 2] =
+    [("rootlesskit", "rootlesskit"), ("rootlesskit-docker-proxy", "rootlesskit")];
 
 /// For a host to log in to.
 pub const LOGIN: [Program; 3] =
