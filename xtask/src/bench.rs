@@ -12,6 +12,8 @@ use std::time::{Duration, Instant};
 use reaper_tests_engine::Client;
 
 use crate::step::cargo;
+use crate::tests;
+use crate::tls::SecuredEngine;
 
 const LOADS: usize = 200;
 const ATTACHES: usize = 100;
@@ -22,8 +24,13 @@ const DEADLINE: Duration = Duration::from_secs(60);
 
 pub(crate) fn run() -> Result<(), String> {
     println!("==> building what is measured");
-    let programs = programs()?;
-    let bench = Bench { programs, session: format!("bench-{}", std::process::id()) };
+    let bench = Bench {
+        programs: programs(&["-p", "reaper-tests"])?,
+        session: format!("bench-{}", std::process::id()),
+        client: Client::system(),
+        host: "127.0.0.1".to_owned(),
+        settings: Vec::new(),
+    };
     let mut table = Table::default();
     bench.at_load(&mut table)?;
     bench.attach(&mut table)?;
@@ -32,9 +39,45 @@ pub(crate) fn run() -> Result<(), String> {
     table.finish()
 }
 
+/// What goes to the engine, each beside its floor, where that is asked over TLS.
+pub(crate) fn run_over_tls() -> Result<(), String> {
+    println!("==> building what is measured");
+    // The library with its feature for it, and all as the tests have it.
+    let programs = programs(&tests::ALL)?;
+    println!("==> starting an engine that speaks TLS");
+    let engine = SecuredEngine::start(programs.get("engine_with_tls").ok_or("there is no such engine")?)?;
+    let bench = Bench {
+        programs,
+        session: format!("bench-tls-{}", std::process::id()),
+        client: engine.client.clone(),
+        host: engine.host.clone(),
+        settings: engine.settings.clone(),
+    };
+    let mut table = Table::default();
+    let mut holder = bench.acquire(&bench.session)?;
+    let (mut ours, mut floor) = (vec![], vec![]);
+    for round in 0..ATTACHES {
+        progress("attach", round, ATTACHES);
+        ours.push(bench.printed("attach")?);
+        floor.push(bench.printed("by_hand")?);
+    }
+    table.ratio("attach over TLS", "by hand", &ours, &floor, 2.0);
+    bench.attach_through_the_engine(&mut table)?;
+    holder.end()?;
+    bench.create(&mut table)?;
+    table.finish()
+}
+
+/// An engine, and what asks it.
 struct Bench {
     programs: BTreeMap<String, String>,
     session: String,
+    /// For what is not measured.
+    client: Client,
+    /// Where its ports are published.
+    host: String,
+    /// With which it is the engine of the measured programs.
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Bench {
@@ -87,7 +130,7 @@ impl Bench {
         let detail = format!("{scoped:.2} ms with the scope");
         table.limit("an empty scoped test over an empty guarded one", scoped - guarded, 1.0, "ms", &detail);
 
-        let reaper = Client::system().inspect(&format!("/containers/reaper_{}/json", self.session))?;
+        let reaper = self.client.inspect(&format!("/containers/reaper_{}/json", self.session))?;
         let id = reaper["State"]["Pid"].to_string();
         let status = std::fs::read_to_string(format!("/proc/{id}/status"))
             .map_err(|error| format!("failed to read the server's memory: {error}"))?;
@@ -111,7 +154,7 @@ impl Bench {
     }
 
     fn size(&self, table: &mut Table) -> Result<(), String> {
-        let image = Client::system().inspect(&format!("/images/{}/json", self.image()?))?;
+        let image = self.client.inspect(&format!("/images/{}/json", self.image()?))?;
         let size = image["Size"].as_f64().ok_or("the engine does not tell the image's size")?;
         table.limit("the embedded image", size / 1e6, 1.5, "MB", "as the engine has it");
         Ok(())
@@ -124,11 +167,11 @@ impl Bench {
         for round in 0..CREATIONS {
             progress("create", round, CREATIONS);
             ours.push(self.created(&format!("{}-create-{round}", self.session))?);
-            floor.push(docker_run(&image, &format!("{}-run-{round}", self.session))?);
+            floor.push(self.docker_run(&image, &format!("{}-run-{round}", self.session))?);
         }
         for round in 0..FIRST_RUNS {
             progress("first run", round, FIRST_RUNS);
-            let removed = Command::new("docker").args(["rmi", "--force", &image]).output();
+            let removed = self.docker().args(["rmi", "--force", &image]).output();
             if !removed.is_ok_and(|output| output.status.success()) {
                 return Err(format!("the image {image} could not be removed to measure a first run"));
             }
@@ -158,7 +201,7 @@ impl Bench {
         if line.trim().parse::<u64>().is_err() {
             return Err("`attach` got no guard".into());
         }
-        Ok(Holder { child, session: session.to_owned(), took })
+        Ok(Holder { child, client: self.client.clone(), session: session.to_owned(), took })
     }
 
     fn created(&self, session: &str) -> Result<Duration, String> {
@@ -188,14 +231,65 @@ impl Bench {
         let mut command =
             Command::new(self.programs.get(name).ok_or_else(|| format!("no program `{name}`"))?);
         command.env("TESTCONTAINERS_SESSION_ID", &self.session).env("RYUK_RECONNECTION_TIMEOUT", "1s");
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
         Ok(command)
+    }
+
+    /// `docker run` with the options that the library gives its reaper, to the ACK.
+    fn docker_run(&self, image: &str, session: &str) -> Result<Duration, String> {
+        let name = format!("reaper_{session}");
+        let label = format!("org.testcontainers.sessionId={session}");
+        let mut command = self.docker();
+        command.args(["run", "--detach", "--rm", "--read-only", "--cap-drop", "ALL", "--pids-limit", "2048"]);
+        command.args([
+            "--security-opt",
+            "no-new-privileges",
+            "--memory",
+            "64m",
+            "--publish",
+            &format!("{}::8080", self.host),
+        ]);
+        command.args(["--volume", "/var/run/docker.sock:/var/run/docker.sock", "--name", &name]);
+        command.args(["--label", &label, "--label", "org.testcontainers=true"]);
+        command.args([
+            "--label",
+            "org.testcontainers.ryuk=true",
+            "--label",
+            "org.testcontainers.reaper=true",
+        ]);
+        command.args(["--env", "RYUK_RECONNECTION_TIMEOUT=1s", image]).stdin(Stdio::null());
+        let began = Instant::now();
+        let output = command.output().map_err(|error| format!("failed to start docker: {error}"))?;
+        if !output.status.success() {
+            return Err(format!("docker run: {}", String::from_utf8_lossy(&output.stderr)));
+        }
+        let container = self.client.inspect(&format!("/containers/{name}/json"))?;
+        let port = container["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"].as_str();
+        let port = port.and_then(|port| port.parse().ok()).ok_or("no port is published")?;
+        let client = loop {
+            match acknowledged(&self.host, port, &label) {
+                Ok(client) => break client,
+                Err(error) if began.elapsed() > DEADLINE => return Err(format!("no ACK: {error}")),
+                Err(_) => {}
+            }
+        };
+        let took = began.elapsed();
+        drop(client);
+        until_gone(&self.client, session)?;
+        Ok(took)
+    }
+
+    fn docker(&self) -> Command {
+        let mut command = Command::new("docker");
+        command.envs(self.settings.iter().map(|(name, value)| (name, value)));
+        command
     }
 
     /// The embedded image's name, as the reaper of this session has it.
     fn image(&self) -> Result<String, String> {
         let session = format!("{}-image", self.session);
         let mut holder = self.acquire(&session)?;
-        let reaper = Client::system().inspect(&format!("/containers/reaper_{session}/json"))?;
+        let reaper = self.client.inspect(&format!("/containers/reaper_{session}/json"))?;
         holder.end()?;
         reaper["Config"]["Image"].as_str().map(str::to_owned).ok_or("a reaper without an image".into())
     }
@@ -213,6 +307,7 @@ fn printed(name: &str, program: &mut Command) -> Result<Duration, String> {
 /// A process that holds a guard.
 struct Holder {
     child: Child,
+    client: Client,
     session: String,
     took: Duration,
 }
@@ -222,44 +317,12 @@ impl Holder {
     fn end(&mut self) -> Result<(), String> {
         drop(self.child.stdin.take());
         self.child.wait().map_err(|error| error.to_string())?;
-        until_gone(&self.session)
+        until_gone(&self.client, &self.session)
     }
 }
 
-/// `docker run` with the options that the library gives its reaper, to the ACK.
-fn docker_run(image: &str, session: &str) -> Result<Duration, String> {
-    let name = format!("reaper_{session}");
-    let label = format!("org.testcontainers.sessionId={session}");
-    let mut command = Command::new("docker");
-    command.args(["run", "--detach", "--rm", "--read-only", "--cap-drop", "ALL", "--pids-limit", "2048"]);
-    command.args(["--security-opt", "no-new-privileges", "--memory", "64m", "--publish", "127.0.0.1::8080"]);
-    command.args(["--volume", "/var/run/docker.sock:/var/run/docker.sock", "--name", &name]);
-    command.args(["--label", &label, "--label", "org.testcontainers=true"]);
-    command.args(["--label", "org.testcontainers.ryuk=true", "--label", "org.testcontainers.reaper=true"]);
-    command.args(["--env", "RYUK_RECONNECTION_TIMEOUT=1s", image]).stdin(Stdio::null());
-    let began = Instant::now();
-    let output = command.output().map_err(|error| format!("failed to start docker: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("docker run: {}", String::from_utf8_lossy(&output.stderr)));
-    }
-    let container = Client::system().inspect(&format!("/containers/{name}/json"))?;
-    let port = container["NetworkSettings"]["Ports"]["8080/tcp"][0]["HostPort"].as_str();
-    let port = port.and_then(|port| port.parse().ok()).ok_or("no port is published")?;
-    let client = loop {
-        match acknowledged(port, &label) {
-            Ok(client) => break client,
-            Err(error) if began.elapsed() > DEADLINE => return Err(format!("no ACK: {error}")),
-            Err(_) => {}
-        }
-    };
-    let took = began.elapsed();
-    drop(client);
-    until_gone(session)?;
-    Ok(took)
-}
-
-fn acknowledged(port: u16, label: &str) -> std::io::Result<TcpStream> {
-    let mut client = TcpStream::connect(("127.0.0.1", port))?;
+fn acknowledged(host: &str, port: u16, label: &str) -> std::io::Result<TcpStream> {
+    let mut client = TcpStream::connect((host, port))?;
     client.set_read_timeout(Some(Duration::from_millis(500)))?;
     client.write_all(format!("label={label}\n").as_bytes())?;
     let mut line = String::new();
@@ -267,10 +330,10 @@ fn acknowledged(port: u16, label: &str) -> std::io::Result<TcpStream> {
     if line == "ACK\n" { Ok(client) } else { Err(std::io::Error::other(format!("answered {line:?}"))) }
 }
 
-fn until_gone(session: &str) -> Result<(), String> {
+fn until_gone(client: &Client, session: &str) -> Result<(), String> {
     let began = Instant::now();
     let label = format!("org.testcontainers.sessionId={session}");
-    while !Client::system().containers(&label)?.is_empty() {
+    while !client.containers(&label)?.is_empty() {
         if began.elapsed() > DEADLINE {
             return Err(format!("the reaper of {session} is still there after {DEADLINE:?}"));
         }
@@ -280,11 +343,12 @@ fn until_gone(session: &str) -> Result<(), String> {
 }
 
 /// The measured programs by name, built as tests are.
-fn programs() -> Result<BTreeMap<String, String>, String> {
-    let arguments = ["test", "--no-run", "-p", "reaper-tests", "--message-format", "json-render-diagnostics"];
-    let examples = ["attach", "by_hand", "at_load", "at_load_floor"].map(|name| ["--example", name]);
+fn programs(packages: &[&str]) -> Result<BTreeMap<String, String>, String> {
+    let examples = ["attach", "by_hand", "at_load", "at_load_floor", "engine_with_tls"];
+    let examples = examples.map(|name| ["--example", name]);
     let targets = [&["--test", "empty"], examples.as_flattened()].concat();
-    executables(&mut cargo(&[&arguments[..], &targets[..]].concat()))
+    let arguments = ["test", "--no-run", "--message-format", "json-render-diagnostics"];
+    executables(cargo(&[&arguments[..], &targets[..]].concat()).args(packages))
 }
 
 /// The programs that cargo builds, by their names; it has to be asked for messages.
