@@ -1,8 +1,8 @@
 //! testcontainers as its users have it: six releases in packages of their own, each with its bollard, and what the
 //! library adds to the current one. Its own removing never comes to it here, since every process is killed.
 //!
-//! A bollard of its own takes a minute to build, so the two releases of one in the middle have a command of their own:
-//! `cargo xtask releases`.
+//! A bollard of its own takes up to a minute to build, so those between the first and the last have a command of their own:
+//! `cargo xtask projects`.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -122,10 +122,10 @@ macro_rules! release {
 }
 
 release!(release_0_23, "testcontainers-0.23", on "0.18.");
-release!(release_0_24, "testcontainers-0.24", on "0.18.");
-release!(release_0_25, "testcontainers-0.25", on "0.19.", ignore = "run by `cargo xtask releases`");
-release!(release_0_26, "testcontainers-0.26", on "0.19.", ignore = "run by `cargo xtask releases`");
-release!(release_0_27, "testcontainers-0.27", on "0.20.");
+release!(release_0_24, "testcontainers-0.24", on "0.18.", ignore = "run by `cargo xtask projects`");
+release!(release_0_25, "testcontainers-0.25", on "0.19.", ignore = "run by `cargo xtask projects`");
+release!(release_0_26, "testcontainers-0.26", on "0.19.", ignore = "run by `cargo xtask projects`");
+release!(release_0_27, "testcontainers-0.27", on "0.20.", ignore = "run by `cargo xtask projects`");
 release!(release_0_28, "testcontainers-0.28", on "0.21.");
 
 #[test]

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use crate::links;
 use crate::minimal;
-use crate::step::{Steps, cargo, root};
+use crate::step::{Steps, root};
 use crate::targets::FOREIGN;
 
 /// Features of the library that no other one meets, and that cost a compilation of the server, or are one: they are linted
@@ -15,6 +15,9 @@ const BY_THEMSELVES: [&str; 2] = ["embedded", "ryuk-server"];
 /// What is embedded is the same on every system and was compiled for the tests and lints above, so that it is left out of what is
 /// only looked at: it costs eight seconds of a core each time.
 pub(crate) const WITHOUT_SERVER: (&str, &str) = ("DOCS_RS", "1");
+
+/// Built of what has its own folder, so that tests may run beside it: who builds in a folder keeps all others waiting.
+const BUILT_IN: &str = "target/check";
 
 /// Of a default build, this library included: what a team adds to what it has.
 const MOST_CRATES: usize = 45;
@@ -32,7 +35,7 @@ pub(crate) fn check() -> Result<(), String> {
     steps.run(&mut clippy(&["--workspace", "--all-features", "--all-targets"]))?;
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
     steps.run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
-    links::check(&root())?;
+    links::check(&root(), &root().join(BUILT_IN).join("doc"))?;
     // The tests of the default build, which is what contributors run first.
     steps.run(&mut clippy(&["-p", "test-reaper", "--all-targets"]))?;
     for feature in BY_THEMSELVES {
@@ -55,9 +58,15 @@ pub(crate) fn check() -> Result<(), String> {
             steps.run(&mut lint)?;
         }
     }
-    minimal::check(&mut steps, &root())?;
+    minimal::check(&mut steps, &root(), &root().join(BUILT_IN))?;
     steps.report();
     Ok(())
+}
+
+fn cargo(arguments: &[&str]) -> Command {
+    let mut command = crate::step::cargo(arguments);
+    command.env("CARGO_TARGET_DIR", root().join(BUILT_IN));
+    command
 }
 
 /// A default build has no bollard, which would lock out whoever has another, and few crates.

@@ -7,15 +7,14 @@ use std::collections::BTreeSet;
 use std::fs::read_to_string;
 use std::path::{Component, Path, PathBuf};
 
-/// Where the documentation is of what `target/doc` has.
+/// Where the documentation is, once it is published.
 const PUBLISHED: &str = "https://docs.rs/test-reaper/latest/";
 /// Also the ends of what is no page of the documentation itself: pictures, licences.
 const LEAST_LINKS: usize = 500;
 
 /// Looks at every page of the library, and at every document of the repository that leads to one.
-pub(crate) fn check(root: &Path) -> Result<(), String> {
+pub(crate) fn check(root: &Path, documentation: &Path) -> Result<(), String> {
     println!("==> following the links of the documentation");
-    let documentation = root.join("target/doc");
     let (mut seen, mut mistakes) = (0, BTreeSet::new());
     for page in files(&documentation.join("reaper"), "html")? {
         let text = read_to_string(&page).map_err(|error| format!("{}: {error}", page.display()))?;
@@ -23,7 +22,7 @@ pub(crate) fn check(root: &Path) -> Result<(), String> {
         let ours = text.split("id=\"blanket-implementations\"").next().unwrap_or_default();
         for target in ours.split(" href=\"").skip(1).filter_map(|rest| rest.split('"').next()) {
             seen += 1;
-            if leads_nowhere(&documentation, &page, target) {
+            if leads_nowhere(documentation, &page, target) {
                 mistakes.insert(format!("{} leads to {target}", shown(&page, root)));
             }
         }
@@ -34,7 +33,7 @@ pub(crate) fn check(root: &Path) -> Result<(), String> {
         for rest in text.split(PUBLISHED).skip(1) {
             let is_end = |letter: char| letter.is_whitespace() || matches!(letter, ')' | '>' | '"');
             let target = format!("{PUBLISHED}{}", rest.split(is_end).next().unwrap_or_default());
-            if leads_nowhere(&documentation, &page, &target) {
+            if leads_nowhere(documentation, &page, &target) {
                 mistakes.insert(format!("{} leads to {target}", shown(&page, root)));
             }
         }

@@ -24,6 +24,7 @@ mod socket;
 mod step;
 mod targets;
 mod tests;
+mod tls;
 mod tools;
 mod torture;
 
@@ -44,6 +45,8 @@ cargo xtask <command>
   images [--setup] bring PostgreSQL, Redis and MariaDB to the engine: pulled, or built from Debian's packages, and
                    then under the names, too, by which testcontainers-modules asks for them
   bench [--setup]  the figures that are promised, each beside its floor; fails when one is missed
+  bench --tls [--setup]
+                   what goes to an engine over TLS, each beside its floor; takes root, for an engine of its own
   bench --shared [--setup]
                    a hundred tests on one PostgreSQL, beside a container each and a OnceCell
   bench --scopes [--setup]
@@ -57,9 +60,9 @@ cargo xtask <command>
                    left however a run ends
   bench --socket [--setup]
                    what it costs that creations are adopted: requests, streams, many clients, memory
-  releases [--setup]
-                   the library beside each release of testcontainers that it promises to stand beside, and below
-                   `#[sqlx::test]`
+  projects [--setup]
+                   projects as their users have them: four that adopt the library, in each form, below `#[sqlx::test]`, and
+                   beside each release of testcontainers that it promises to stand beside
   fuzz [--setup] [--seconds N]
                    feed the embedded server's readers with what nobody would send, N seconds each (60)
   torture [--setup] [--quick] [--seed <number>]
@@ -78,67 +81,43 @@ cargo xtask <command>
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    let outcome = match arguments.as_slice() {
-        [command, .., "--help" | "-h"] => help_for(command),
-        ["setup"] => setup::require_for_tests(true),
-        ["demo"] => setup::require(false).and_then(|()| demo::run()),
-        ["demo", "--setup"] => setup::require(true).and_then(|()| demo::run()),
-        ["test", options @ ..] => test(options),
-        ["releases"] => {
-            setup::require(false).and_then(|()| images::run(false)).and_then(|()| tests::releases())
-        }
-        ["releases", "--setup"] => {
-            setup::require(true).and_then(|()| images::run(true)).and_then(|()| tests::releases())
-        }
-        ["images"] => setup::engine(false).and_then(|()| images::run(false)),
-        ["images", "--setup"] => setup::engine(true).and_then(|()| images::run(true)),
-        ["bench"] => setup::require(false).and_then(|()| bench::run()),
-        ["bench", "--setup"] => setup::require(true).and_then(|()| bench::run()),
-        ["bench", "--shared"] => {
-            setup::require(false).and_then(|()| images::run(false)).and_then(|()| compare::run())
-        }
-        ["bench", "--shared", "--setup"] => {
-            setup::require(true).and_then(|()| images::run(true)).and_then(|()| compare::run())
-        }
-        ["bench", "--application"] => {
-            setup::require(false).and_then(|()| images::run(false)).and_then(|()| application::run())
-        }
-        ["bench", "--application", "--setup"] => {
-            setup::require(true).and_then(|()| images::run(true)).and_then(|()| application::run())
-        }
-        ["bench", "--socket"] => setup::require(false).and_then(|()| socket::run()),
-        ["bench", "--socket", "--setup"] => setup::require(true).and_then(|()| socket::run()),
-        ["bench", "--scopes"] => setup::require(false).and_then(|()| scopes::run()),
-        ["bench", "--scopes", "--setup"] => setup::require(true).and_then(|()| scopes::run()),
-        ["bench", "--adoption"] => {
-            setup::require(false).and_then(|()| images::run(false)).and_then(|()| adoption::run())
-        }
-        ["bench", "--adoption", "--setup"] => {
-            setup::require(true).and_then(|()| images::run(true)).and_then(|()| adoption::run())
-        }
-        ["fuzz", options @ ..] => fuzz(options),
-        ["torture", options @ ..] => {
-            let (setup, options): (Vec<&str>, Vec<&str>) =
-                options.iter().partition(|option| **option == "--setup");
-            setup::require(!setup.is_empty()).and_then(|()| torture::run(&options))
-        }
-        ["package"] => setup::require(false).and_then(|()| package::run()),
-        ["package", "--setup"] => setup::require(true).and_then(|()| package::run()),
-        ["check"] => setup::require_for_check(false).and_then(|()| check::check()),
-        ["check", "--setup"] => setup::require_for_check(true).and_then(|()| check::check()),
-        [] | ["help" | "--help" | "-h"] => {
-            print!("{HELP}");
-            Ok(())
-        }
-        other => Err(format!("unknown command {:?}\n\n{HELP}", other.join(" "))),
-    };
-    match outcome {
+    let (setup, rest): (Vec<&str>, Vec<&str>) =
+        arguments.iter().map(String::as_str).partition(|argument| *argument == "--setup");
+    match run(&rest, !setup.is_empty()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(problem) => {
             eprintln!("error: {problem}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn run(arguments: &[&str], install: bool) -> Result<(), String> {
+    let engine = || setup::require(install);
+    let with_images = || engine().and_then(|()| images::run(install));
+    match arguments {
+        [command, .., "--help" | "-h"] => help_for(command),
+        ["setup"] => setup::require_for_tests(true),
+        ["demo"] => engine().and_then(|()| demo::run()),
+        ["test", options @ ..] => test(options, install),
+        ["projects"] => with_images().and_then(|()| tests::projects()),
+        ["images"] => setup::engine(install).and_then(|()| images::run(install)),
+        ["bench"] => engine().and_then(|()| bench::run()),
+        ["bench", "--tls"] => setup::require_for_tests(install).and_then(|()| bench::run_over_tls()),
+        ["bench", "--shared"] => with_images().and_then(|()| compare::run()),
+        ["bench", "--application"] => with_images().and_then(|()| application::run()),
+        ["bench", "--socket"] => engine().and_then(|()| socket::run()),
+        ["bench", "--scopes"] => engine().and_then(|()| scopes::run()),
+        ["bench", "--adoption"] => with_images().and_then(|()| adoption::run()),
+        ["fuzz", options @ ..] => fuzz(options, install),
+        ["torture", options @ ..] => engine().and_then(|()| torture::run(options)),
+        ["package"] => engine().and_then(|()| package::run()),
+        ["check"] => setup::require_for_check(install).and_then(|()| check::check()),
+        [] | ["help" | "--help" | "-h"] => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("unknown command {:?}\n\n{HELP}", other.join(" "))),
     }
 }
 
@@ -162,44 +141,28 @@ fn help_for(command: &str) -> Result<(), String> {
     Ok(())
 }
 
-fn test(mut options: &[&str]) -> Result<(), String> {
-    let (mut install, mut engine) = (false, None);
-    while !options.is_empty() {
-        options = match options {
-            ["--setup", rest @ ..] => {
-                install = true;
-                rest
-            }
-            ["--engine", name, rest @ ..] => {
-                engine = Some(Podman::named(name)?);
-                rest
-            }
-            other => return Err(format!("unknown option {:?}\n\n{HELP}", other.join(" "))),
-        };
-    }
+fn test(options: &[&str], install: bool) -> Result<(), String> {
+    let podman = match options {
+        [] => None,
+        ["--engine", name] => Some(Podman::named(name)?),
+        other => return Err(format!("unknown option {:?}\n\n{HELP}", other.join(" "))),
+    };
     setup::require_for_tests(install)?;
     images::run(install)?;
-    engine.map_or_else(tests::run, |podman| podman::run(podman, install))
+    podman.map_or_else(tests::run, podman::run)
 }
 
-fn fuzz(mut options: &[&str]) -> Result<(), String> {
-    let (mut install, mut each) = (false, fuzz::USUALLY);
-    while !options.is_empty() {
-        options = match options {
-            ["--setup", rest @ ..] => {
-                install = true;
-                rest
-            }
-            ["--seconds", number, rest @ ..] => {
-                let seconds = number.parse().ok().filter(|seconds| *seconds > 0);
-                each = Duration::from_secs(
-                    seconds.ok_or(format!("--seconds is {number:?}, but must be a whole number above 0"))?,
-                );
-                rest
-            }
-            other => return Err(format!("unknown option {:?}\n\n{HELP}", other.join(" "))),
-        };
-    }
+fn fuzz(options: &[&str], install: bool) -> Result<(), String> {
+    let each = match options {
+        [] => fuzz::USUALLY,
+        ["--seconds", number] => {
+            let seconds = number.parse().ok().filter(|seconds| *seconds > 0);
+            Duration::from_secs(
+                seconds.ok_or(format!("--seconds is {number:?}, but must be a whole number above 0"))?,
+            )
+        }
+        other => return Err(format!("unknown option {:?}\n\n{HELP}", other.join(" "))),
+    };
     setup::require_fuzzer(install)?;
     fuzz::run(each)
 }

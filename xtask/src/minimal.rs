@@ -15,10 +15,10 @@ const LEFT_OUT: &str = "testcontainers";
 const EMPTY_FEATURE: &str = "testcontainers = []";
 const FEATURES: &str = "bollard,cli,rstest,ryuk-server,tls";
 
-/// Resolves and checks; fails with what does not build.
-pub(crate) fn check(steps: &mut Steps, root: &Path) -> Result<(), String> {
-    let folder = root.join("target/minimal");
-    package::pack(steps, root, &folder)?;
+/// Resolves and checks, in this folder for what is built; fails with what does not build.
+pub(crate) fn check(steps: &mut Steps, root: &Path, built_in: &Path) -> Result<(), String> {
+    let folder = built_in.join("minimal");
+    package::pack(steps, root, built_in, &folder)?;
     for name in package::PACKAGES {
         let manifest = folder.join(name).join("Cargo.toml");
         let text = std::fs::read_to_string(&manifest).map_err(|error| failed(&manifest, &error))?;
@@ -33,7 +33,7 @@ pub(crate) fn check(steps: &mut Steps, root: &Path) -> Result<(), String> {
     steps.run(update.current_dir(&folder).env("RUSTC_BOOTSTRAP", "1"))?;
     let mut check = cargo(&["check", "--package", package::PACKAGES[1], "--features", FEATURES]);
     check.env(WITHOUT_SERVER.0, WITHOUT_SERVER.1);
-    steps.run(check.current_dir(&folder).env("CARGO_TARGET_DIR", root.join("target")))
+    steps.run(check.current_dir(&folder).env("CARGO_TARGET_DIR", built_in))
 }
 
 fn failed(path: &Path, error: &std::io::Error) -> String {

@@ -21,7 +21,7 @@ pub(crate) fn run() -> Result<(), String> {
     let root = root();
     let folder = root.join("target/packages");
     let mut steps = Steps::default();
-    pack(&mut steps, &root, &folder)?;
+    pack(&mut steps, &root, &root.join("target"), &folder)?;
     let consumer = folder.join("packaged");
     copy(&root.join("tests/fixtures/packaged"), &consumer)?;
     let session = format!("packaged-{}", std::process::id());
@@ -52,8 +52,8 @@ pub(crate) fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// Both packages, unpacked under their names without the version.
-pub(crate) fn pack(steps: &mut Steps, root: &Path, folder: &Path) -> Result<(), String> {
+/// Both packages, packed where things are built, and unpacked in a folder under their names without the version.
+pub(crate) fn pack(steps: &mut Steps, root: &Path, built_in: &Path, folder: &Path) -> Result<(), String> {
     let failed = |what: &str, error: std::io::Error| format!("failed to {what}: {error}");
     if folder.exists() {
         for name in PACKAGES.into_iter().chain(["packaged"]) {
@@ -68,9 +68,9 @@ pub(crate) fn pack(steps: &mut Steps, root: &Path, folder: &Path) -> Result<(), 
     // Not verified here: the consumer builds them, and runs.
     let mut arguments = vec!["package", "--no-verify", "--allow-dirty"];
     arguments.extend(PACKAGES.iter().flat_map(|name| ["-p", name]));
-    steps.run(cargo(&arguments).current_dir(root))?;
+    steps.run(cargo(&arguments).current_dir(root).env("CARGO_TARGET_DIR", built_in))?;
     for name in PACKAGES {
-        let packed = packed(root, name)?;
+        let packed = packed(built_in, name)?;
         steps.run(Command::new("tar").arg("-xzf").arg(&packed).arg("-C").arg(folder))?;
         let unpacked = folder.join(packed.file_stem().unwrap_or_default());
         for licence in ["LICENSE-MIT", "LICENSE-APACHE", "README.md"] {
@@ -85,8 +85,8 @@ pub(crate) fn pack(steps: &mut Steps, root: &Path, folder: &Path) -> Result<(), 
 }
 
 /// The package's file, whatever its version: the youngest, since those of earlier versions stay there.
-fn packed(root: &Path, name: &str) -> Result<PathBuf, String> {
-    let folder = root.join("target/package");
+fn packed(built_in: &Path, name: &str) -> Result<PathBuf, String> {
+    let folder = built_in.join("package");
     let entries = std::fs::read_dir(&folder)
         .map_err(|error| format!("failed to read {}: {error}", folder.display()))?;
     let is_it = |path: &PathBuf| {

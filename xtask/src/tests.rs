@@ -7,22 +7,22 @@ use reaper_tests_engine::programs::is_root;
 use crate::step::{Steps, cargo, root};
 
 /// Packages as users have them, which the end-to-end tests run.
-const FIXTURES: [&str; 6] = [
-    "suite",
-    "testcontainers-0.28",
-    "testcontainers-0.27",
-    "testcontainers-0.24",
-    "testcontainers-0.23",
-    "attributes",
-];
+const FIXTURES: [&str; 4] = ["suite", "testcontainers-0.28", "testcontainers-0.23", "attributes"];
 
-/// Projects that adopt the library, in each form: as they were, by one line, with one container for the run.
-const ADOPTED: [&str; 4] = ["adopted-helper", "adopted-static", "adopted-library", "adopted-command"];
+/// A project that adopts the library, in each form: as it was, by one line, with one container for the run.
+const ADOPTED: [&str; 1] = ["adopted-command"];
 const FORMS: [&str; 3] = ["", "labels", "shared"];
 
-/// Those that are built for [`releases`] alone, about a minute of a core each.
-const MORE_RELEASES: [&str; 4] =
-    ["testcontainers-0.25", "testcontainers-0.26", "adopted-sqlx", "adopted-dockertest"];
+/// Those that are built for [`projects`] alone, half a minute to a minute of a core each.
+const MORE_RELEASES: [&str; 6] = [
+    "testcontainers-0.24",
+    "testcontainers-0.25",
+    "testcontainers-0.26",
+    "testcontainers-0.27",
+    "adopted-sqlx",
+    "adopted-dockertest",
+];
+const MORE_ADOPTED: [&str; 3] = ["adopted-helper", "adopted-static", "adopted-library"];
 
 /// nextest's profile for who is not root.
 const WITHOUT_ROOT: [&str; 2] = ["--profile", "without-root"];
@@ -59,7 +59,7 @@ pub(crate) fn build_all(steps: &mut Steps) -> Result<(), String> {
     // First, since most of what the packages of users are built of comes with it.
     steps.run(cargo(&["nextest", "run", "--no-run"]).args(ALL))?;
     build(steps, &FIXTURES)?;
-    build_adopted(steps)
+    FORMS.iter().try_for_each(|form| build_with(steps, &ADOPTED, form))
 }
 
 /// The last thing that is printed, where nobody overlooks it.
@@ -83,11 +83,13 @@ fn say_what_was_left_out() -> Result<(), String> {
     std::io::stdout().flush().map_err(|error| error.to_string())
 }
 
-/// The library beside the releases of testcontainers that `cargo xtask test` leaves out.
-pub(crate) fn releases() -> Result<(), String> {
+/// All projects, those that `cargo xtask test` leaves out, too; the five ends of the control are for `cargo xtask bench --adoption`.
+pub(crate) fn projects() -> Result<(), String> {
     let mut steps = Steps::default();
     build(&mut steps, &MORE_RELEASES)?;
-    let filter = "package(reaper-tests) and test(/^(testcontainers::release_|adoption::recipes::)/)";
+    build_adopted(&mut steps)?;
+    let filter =
+        "package(reaper-tests) and test(/^(testcontainers::release_|adoption::)/) - test(/::unchanged::/)";
     let mut run = cargo(&["nextest", "run", "--no-fail-fast", "--run-ignored", "all"]);
     steps.run(run.args(ALL).args(["-E", filter]))?;
     steps.report();
@@ -96,7 +98,7 @@ pub(crate) fn releases() -> Result<(), String> {
 
 /// For their tests, and for the table of `cargo xtask bench --adoption`.
 pub(crate) fn build_adopted(steps: &mut Steps) -> Result<(), String> {
-    FORMS.iter().try_for_each(|form| build_with(steps, &ADOPTED, form))
+    FORMS.iter().try_for_each(|form| build_with(steps, &[&ADOPTED[..], &MORE_ADOPTED].concat(), form))
 }
 
 /// Beforehand, since a test that builds one keeps all from running the others, and its deadline has a limit.
