@@ -5,8 +5,6 @@ use std::process::{Command, Output};
 
 use reaper_tests::suite::{Run, succeeded, text};
 
-const EDITIONS: [&str; 3] = ["edition-2018", "edition-2021", "edition-2024"];
-
 /// In a package of the fixture's, whose own compositions tell what they saw.
 fn cargo(run: &Run, arguments: &[&str], package: &str) -> Command {
     run.cargo(&[arguments, &["--package", package]].concat())
@@ -19,30 +17,49 @@ fn passed(output: &Output) -> usize {
     sums.filter_map(|line| line.split(' ').next()?.parse::<usize>().ok()).sum()
 }
 
-#[test]
-fn every_composition_holds_in_every_edition_and_with_another_rstest() {
+#[track_caller]
+fn compositions_hold(edition: &str) {
     let run = Run::of("attributes");
     let tree = succeeded(&run.tree().output().expect("cargo tree"));
     assert!(tree.lines().any(|line| line.starts_with("rstest v0.29.")), "{tree}");
-    for edition in EDITIONS {
-        let passed =
-            passed(&cargo(&run, &["test", "--test", "composition"], edition).output().expect("cargo"));
-        assert!(passed > 100, "{edition}: only {passed} passed");
-        let output =
-            cargo(&run, &["nextest", "run", "--test", "composition"], edition).output().expect("nextest");
-        let text = succeeded(&output);
-        assert!(text.contains(" passed") && !text.contains("FAIL"), "{edition}: {text}");
-    }
+    let passed = passed(&cargo(&run, &["test", "--test", "composition"], edition).output().expect("cargo"));
+    assert!(passed > 100, "{edition}: only {passed} passed");
+    let output =
+        cargo(&run, &["nextest", "run", "--test", "composition"], edition).output().expect("nextest");
+    let text = succeeded(&output);
+    assert!(text.contains(" passed") && !text.contains("FAIL"), "{edition}: {text}");
 }
 
-#[test]
-fn doctests_with_the_attribute_alone_compile_in_every_edition() {
+#[track_caller]
+fn doctests_compile(edition: &str) {
     let run = Run::of("attributes");
-    for edition in EDITIONS {
-        let passed = passed(&cargo(&run, &["test", "--doc"], edition).output().expect("cargo"));
-        assert_eq!(passed, 9, "{edition}");
-    }
+    let passed = passed(&cargo(&run, &["test", "--doc"], edition).output().expect("cargo"));
+    assert_eq!(passed, 9, "{edition}");
 }
+
+/// In the edition of the workspace there are the workspace's own compositions, and what holds in the first and the last of three
+/// has yet to fail in the one between: a minute of a core each.
+macro_rules! edition {
+    ($name:ident, $edition:literal $(, $ignored:meta)?) => {
+        mod $name {
+            #[test]
+            $(#[$ignored])?
+            fn every_composition_holds_with_another_rstest() {
+                super::compositions_hold($edition);
+            }
+
+            #[test]
+            $(#[$ignored])?
+            fn doctests_with_the_attribute_alone_compile() {
+                super::doctests_compile($edition);
+            }
+        }
+    };
+}
+
+edition!(edition_2018, "edition-2018");
+edition!(edition_2021, "edition-2021", ignore = "run by `cargo xtask projects`");
+edition!(edition_2024, "edition-2024", ignore = "run by `cargo xtask projects`");
 
 #[test]
 fn a_library_under_another_name_is_found() {
@@ -54,6 +71,7 @@ fn a_library_under_another_name_is_found() {
 }
 
 #[test]
+#[ignore = "run by `cargo xtask projects`"]
 fn no_lint_is_broken_and_no_expectation_lost() {
     let run = Run::of("attributes");
     // The levels are in the code: those that forbid, and clippy's with its restrictions.

@@ -1,7 +1,7 @@
 //! testcontainers as its users have it: six releases in packages of their own, each with its bollard, and what the
 //! library adds to the current one. Its own removing never comes to it here, since every process is killed.
 //!
-//! A bollard of its own takes up to a minute to build, so those between the first and the last have a command of their own:
+//! A bollard of its own takes up to a minute to build, so all but the last have a command of their own:
 //! `cargo xtask projects`.
 
 use std::collections::BTreeSet;
@@ -121,7 +121,7 @@ macro_rules! release {
     };
 }
 
-release!(release_0_23, "testcontainers-0.23", on "0.18.");
+release!(release_0_23, "testcontainers-0.23", on "0.18.", ignore = "run by `cargo xtask projects`");
 release!(release_0_24, "testcontainers-0.24", on "0.18.", ignore = "run by `cargo xtask projects`");
 release!(release_0_25, "testcontainers-0.25", on "0.19.", ignore = "run by `cargo xtask projects`");
 release!(release_0_26, "testcontainers-0.26", on "0.19.", ignore = "run by `cargo xtask projects`");

@@ -12,9 +12,12 @@ use crate::targets::FOREIGN;
 /// alone, and all others in pairs.
 const BY_THEMSELVES: [&str; 2] = ["embedded", "ryuk-server"];
 
-/// What is embedded is the same on every system and was compiled for the tests and lints above, so that it is left out of what is
-/// only looked at: it costs eight seconds of a core each time.
+/// What is embedded is the same on every system and whatever else there is, so that it is compiled once, and left out of all else
+/// that is only looked at: it costs eight seconds of a core each time.
 pub(crate) const WITHOUT_SERVER: (&str, &str) = ("DOCS_RS", "1");
+
+/// libFuzzer is in C++, and nothing is linked here.
+const WITHOUT_LIBFUZZER: (&str, &str) = ("CUSTOM_LIBFUZZER_PATH", "/nowhere/libfuzzer.a");
 
 /// Built of what has its own folder, so that tests may run beside it: who builds in a folder keeps all others waiting.
 const BUILT_IN: &str = "target/check";
@@ -25,7 +28,9 @@ const MOST_CRATES: usize = 45;
 /// Format, spelling, lints, dependencies, documentation.
 pub(crate) fn check() -> Result<(), String> {
     let mut steps = Steps::default();
+    let fuzz = root().join("fuzz/Cargo.toml");
     steps.run(&mut cargo(&["fmt", "--all", "--check"]))?;
+    steps.run(cargo(&["fmt", "--check", "--manifest-path"]).arg(&fuzz))?;
     steps.run(Command::new("typos").current_dir(root()))?;
     stays_small()?;
     // Not its advisories: the list of them is on a host that not everybody reaches, so that is the public workflow's.
@@ -39,18 +44,22 @@ pub(crate) fn check() -> Result<(), String> {
     // The tests of the default build, which is what contributors run first.
     steps.run(&mut clippy(&["-p", "test-reaper", "--all-targets"]))?;
     for feature in BY_THEMSELVES {
-        steps.run(&mut clippy(&["-p", "test-reaper", "--no-default-features", "--features", feature]))?;
+        let mut lint = clippy(&["-p", "test-reaper", "--no-default-features", "--features", feature]);
+        steps.run(lint.env_remove(WITHOUT_SERVER.0))?;
     }
-    let others = ["--exclude-features", "default,embedded,ryuk-server"];
+    // Those that are two lines of ours each are one.
+    let others = ["--exclude-features", "default,embedded,ryuk-server", "--group-features", "rstest,tokio"];
     let pairs = [&["hack", "clippy", "-p", "test-reaper", "--feature-powerset", "--depth", "2"][..], &others];
     steps.run(&mut cargo(&[&pairs.concat()[..], &deny].concat()))?;
+    // A workspace of its own, which is built to be run by `cargo xtask fuzz` alone.
+    let mut targets = cargo(&["clippy", "--locked", "--manifest-path"]);
+    steps.run(targets.arg(&fuzz).args(deny).env(WITHOUT_LIBFUZZER.0, WITHOUT_LIBFUZZER.1))?;
     // Not testcontainers, which is as much again to compile, and has no code of ours for one system alone; bollard has some for
     // Windows.
     for target in FOREIGN {
         let most = if target.contains("windows") { "bollard,cli,rstest,tls" } else { "cli,rstest,tls" };
         for features in ["", most] {
             let mut lint = clippy(&["-p", "test-reaper", "--features", features, "--target", target]);
-            lint.env(WITHOUT_SERVER.0, WITHOUT_SERVER.1);
             // What `ring` has in C is compiled for nothing here: nothing is linked.
             for tool in ["CC", "AR"] {
                 lint.env(format!("{tool}_{}", target.replace('-', "_")), "true");
@@ -65,7 +74,7 @@ pub(crate) fn check() -> Result<(), String> {
 
 fn cargo(arguments: &[&str]) -> Command {
     let mut command = crate::step::cargo(arguments);
-    command.env("CARGO_TARGET_DIR", root().join(BUILT_IN));
+    command.env("CARGO_TARGET_DIR", root().join(BUILT_IN)).env(WITHOUT_SERVER.0, WITHOUT_SERVER.1);
     command
 }
 

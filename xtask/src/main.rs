@@ -61,8 +61,8 @@ cargo xtask <command>
   bench --socket [--setup]
                    what it costs that creations are adopted: requests, streams, many clients, memory
   projects [--setup]
-                   projects as their users have them: four that adopt the library, in each form, below `#[sqlx::test]`, and
-                   beside each release of testcontainers that it promises to stand beside
+                   what takes long of what others have: projects that adopt the library, in each form, below `#[sqlx::test]`,
+                   beside each release of testcontainers, in each edition; clients of the engine over the socket that adopts
   fuzz [--setup] [--seconds N]
                    feed the embedded server's readers with what nobody would send, N seconds each (60)
   torture [--setup] [--quick] [--seed <number>]
@@ -97,10 +97,13 @@ fn run(arguments: &[&str], install: bool) -> Result<(), String> {
     let with_images = || engine().and_then(|()| images::run(install));
     match arguments {
         [command, .., "--help" | "-h"] => help_for(command),
-        ["setup"] => setup::require_for_tests(true),
+        ["setup"] => setup::require_for_projects(true).and_then(|()| setup::require_for_check(true)),
         ["demo"] => engine().and_then(|()| demo::run()),
         ["test", options @ ..] => test(options, install),
-        ["projects"] => with_images().and_then(|()| tests::projects()),
+        ["projects"] => {
+            setup::require_for_projects(install)?;
+            images::run(install).and_then(|()| tests::projects())
+        }
         ["images"] => setup::engine(install).and_then(|()| images::run(install)),
         ["bench"] => engine().and_then(|()| bench::run()),
         ["bench", "--tls"] => setup::require_for_tests(install).and_then(|()| bench::run_over_tls()),

@@ -62,8 +62,13 @@ pub(crate) fn require_for_tests(install: bool) -> Result<(), String> {
     )?;
     // After it, so that it is asked once all was installed beside it.
     require(install)?;
-    python::require(install)?;
     targets::require(&targets::SERVER, "some tests look at the embedded servers of both architectures")
+}
+
+/// For what others have besides: clients in Python, too.
+pub(crate) fn require_for_projects(install: bool) -> Result<(), String> {
+    require_for_tests(install)?;
+    python::require(install)
 }
 
 /// What `check` needs.

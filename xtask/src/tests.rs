@@ -1,20 +1,26 @@
 //! All tests, of whoever runs them: what takes root is left out for others, counted as skipped, and named at the end.
 
 use std::io::Write as _;
+use std::process::Command;
 
 use reaper_tests_engine::programs::is_root;
 
 use crate::step::{Steps, cargo, root};
 
 /// Packages as users have them, which the end-to-end tests run.
-const FIXTURES: [&str; 4] = ["suite", "testcontainers-0.28", "testcontainers-0.23", "attributes"];
+const FIXTURES: [&str; 3] = ["suite", "testcontainers-0.28", "adopted-command"];
 
-/// A project that adopts the library, in each form: as it was, by one line, with one container for the run.
-const ADOPTED: [&str; 1] = ["adopted-command"];
+/// Of the fixture `attributes`, what is run by `cargo xtask test`.
+const ATTRIBUTES: [&str; 2] = ["edition-2018", "renamed"];
+
+/// Projects that adopt the library, in each form: as they were, by one line, with one container for the run.
+const ADOPTED: [&str; 4] = ["adopted-helper", "adopted-static", "adopted-library", "adopted-command"];
 const FORMS: [&str; 3] = ["", "labels", "shared"];
 
 /// Those that are built for [`projects`] alone, half a minute to a minute of a core each.
-const MORE_RELEASES: [&str; 6] = [
+const MORE: [&str; 8] = [
+    "attributes",
+    "testcontainers-0.23",
     "testcontainers-0.24",
     "testcontainers-0.25",
     "testcontainers-0.26",
@@ -22,7 +28,6 @@ const MORE_RELEASES: [&str; 6] = [
     "adopted-sqlx",
     "adopted-dockertest",
 ];
-const MORE_ADOPTED: [&str; 3] = ["adopted-helper", "adopted-static", "adopted-library"];
 
 /// nextest's profile for who is not root.
 const WITHOUT_ROOT: [&str; 2] = ["--profile", "without-root"];
@@ -59,7 +64,8 @@ pub(crate) fn build_all(steps: &mut Steps) -> Result<(), String> {
     // First, since most of what the packages of users are built of comes with it.
     steps.run(cargo(&["nextest", "run", "--no-run"]).args(ALL))?;
     build(steps, &FIXTURES)?;
-    FORMS.iter().try_for_each(|form| build_with(steps, &ADOPTED, form))
+    let packages: Vec<&str> = ATTRIBUTES.iter().flat_map(|package| ["--package", package]).collect();
+    steps.run(fixture("attributes", "").args(packages))
 }
 
 /// The last thing that is printed, where nobody overlooks it.
@@ -83,13 +89,15 @@ fn say_what_was_left_out() -> Result<(), String> {
     std::io::stdout().flush().map_err(|error| error.to_string())
 }
 
-/// All projects, those that `cargo xtask test` leaves out, too; the five ends of the control are for `cargo xtask bench --adoption`.
+/// What others have, as they have it: projects before and after they adopt the library, releases of testcontainers, editions,
+/// clients of the engine, a machine without a static libc. Also what `cargo xtask test` leaves out of it; the five ends of the
+/// control are for `cargo xtask bench --adoption`.
 pub(crate) fn projects() -> Result<(), String> {
     let mut steps = Steps::default();
-    build(&mut steps, &MORE_RELEASES)?;
+    build(&mut steps, &MORE)?;
     build_adopted(&mut steps)?;
-    let filter =
-        "package(reaper-tests) and test(/^(testcontainers::release_|adoption::)/) - test(/::unchanged::/)";
+    let filter = "package(reaper-tests) and test(/^(testcontainers::release_|adoption::|attributes::)/) - test(/::unchanged::/) \
+                  or package(test-reaper) and binary(command_line) and test(/^(clients|unembedded)::/)";
     let mut run = cargo(&["nextest", "run", "--no-fail-fast", "--run-ignored", "all"]);
     steps.run(run.args(ALL).args(["-E", filter]))?;
     steps.report();
@@ -98,7 +106,7 @@ pub(crate) fn projects() -> Result<(), String> {
 
 /// For their tests, and for the table of `cargo xtask bench --adoption`.
 pub(crate) fn build_adopted(steps: &mut Steps) -> Result<(), String> {
-    FORMS.iter().try_for_each(|form| build_with(steps, &[&ADOPTED[..], &MORE_ADOPTED].concat(), form))
+    FORMS.iter().try_for_each(|form| build_with(steps, &ADOPTED, form))
 }
 
 /// Beforehand, since a test that builds one keeps all from running the others, and its deadline has a limit.
@@ -107,11 +115,13 @@ fn build(steps: &mut Steps, fixtures: &[&str]) -> Result<(), String> {
 }
 
 fn build_with(steps: &mut Steps, fixtures: &[&str], feature: &str) -> Result<(), String> {
-    for fixture in fixtures {
-        let manifest = root().join("tests/fixtures").join(fixture).join("Cargo.toml");
-        let mut build =
-            cargo(&["test", "--no-run", "--quiet", "--locked", "--features", feature, "--manifest-path"]);
-        steps.run(build.arg(manifest).arg("--target-dir").arg(root().join("target")))?;
-    }
-    Ok(())
+    fixtures.iter().try_for_each(|name| steps.run(&mut fixture(name, feature)))
+}
+
+fn fixture(name: &str, feature: &str) -> Command {
+    let manifest = root().join("tests/fixtures").join(name).join("Cargo.toml");
+    let mut build =
+        cargo(&["test", "--no-run", "--quiet", "--locked", "--features", feature, "--manifest-path"]);
+    build.arg(manifest).arg("--target-dir").arg(root().join("target"));
+    build
 }

@@ -201,11 +201,13 @@ fn building(name: &str, kit: &str) -> Client {
 }
 
 #[test]
+#[ignore = "run by `cargo xtask projects`"]
 fn docker_builds_with_the_engines_builder() {
     building("client-build", "0").is_served();
 }
 
 #[test]
+#[ignore = "run by `cargo xtask projects`"]
 fn docker_builds_with_buildkit() {
     building("client-buildkit", "1").is_served();
 }
@@ -217,6 +219,7 @@ fn docker_follows_logs_and_events() {
 
 /// What is loaded carries no label, and stays.
 #[test]
+#[ignore = "run by `cargo xtask projects`"]
 fn docker_saves_and_loads_half_a_gigabyte() {
     let engine = Engine::system();
     let script = format!(
@@ -230,22 +233,26 @@ fn docker_saves_and_loads_half_a_gigabyte() {
 }
 
 #[test]
+#[ignore = "run by `cargo xtask projects`"]
 fn compose_brings_a_project_up_and_down() {
     Client::docker(&Engine::system(), "client-compose", "compose").is_served();
 }
 
 #[test]
+#[ignore = "run by `cargo xtask projects`"]
 fn the_sdk_for_python_does_what_it_can() {
     Client::python("client-sdk", "sdk.py").is_served();
 }
 
 #[test]
+#[ignore = "run by `cargo xtask projects`"]
 fn testcontainers_for_python_starts_its_containers() {
     Client::python("client-python", "containers.py").is_served();
 }
 
 /// On its machine's network, where its containers' ports are.
 #[test]
+#[ignore = "run by `cargo xtask projects`"]
 fn docker_does_the_same_on_podman() {
     let podman = Podman::start();
     for step in ["run", "terminal", "copy"] {

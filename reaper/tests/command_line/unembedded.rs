@@ -73,6 +73,7 @@ fn script(path: &PathBuf, text: &str) {
 }
 
 #[test]
+#[ignore = "run by `cargo xtask projects`"]
 fn why_nothing_is_embedded_is_said_where_another_image_is_pulled_and_where_that_fails() {
     let Unembedded { run, program, reason } = Unembedded::new();
     let image = format!("{NO_REGISTRY}/testcontainers/ryuk:0.14.0");
@@ -99,6 +100,7 @@ fn why_nothing_is_embedded_is_said_where_another_image_is_pulled_and_where_that_
 
 /// Here the image is on the engine, and is of something else that never answers.
 #[test]
+#[ignore = "run by `cargo xtask projects`"]
 fn why_nothing_is_embedded_is_said_where_the_other_image_does_not_answer() {
     let Unembedded { run, program, reason } = Unembedded::new();
     let workload = world::image(&engine::Engine::system());
@@ -121,6 +123,7 @@ fn why_nothing_is_embedded_is_said_where_the_other_image_does_not_answer() {
 }
 
 #[test]
+#[ignore = "run by `cargo xtask projects`"]
 fn the_diagnosis_says_why_nothing_is_embedded() {
     let Unembedded { run, program, reason } = Unembedded::new();
     let mut command = run.command(&program);
