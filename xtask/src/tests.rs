@@ -51,7 +51,7 @@ pub(crate) fn run() -> Result<(), String> {
     println!(
         "\nall tests that were run have passed; those that nextest calls skipped fail or wait on purpose, and are run by \
          others: by the compositions' driver, by `cargo xtask demo`, by `cargo xtask bench --shared` and by `cargo \
-         xtask releases`"
+         xtask projects`"
     );
     if is_root() { Ok(()) } else { say_what_was_left_out() }
 }
