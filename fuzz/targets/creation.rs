@@ -18,8 +18,13 @@ use serde_json::Value;
 
 const OURS: [(&str, &str); 3] = [("session", "s"), ("test", "a \"b\" $c\\"), ("process", "1")];
 
-const IN_BODIES: [&str; 5] =
-    ["/containers/create", "/v1.41/networks/create", "/services/create", "/libpod/volumes/create", "/secrets/create"];
+const IN_BODIES: [&str; 5] = [
+    "/containers/create",
+    "/v1.41/networks/create",
+    "/services/create",
+    "/libpod/volumes/create",
+    "/secrets/create",
+];
 
 fuzz_target!(|input: &[u8]| {
     let labels: Labels = OURS.into_iter().collect();
@@ -46,12 +51,13 @@ fn check_body(creation: Creation, input: &[u8], labels: &Labels) {
         assert!(!is_object(input), "an object was not labelled: {:?}", String::from_utf8_lossy(input));
         return;
     };
-    let (before, after): (Value, Value) = match (serde_json::from_slice(input), serde_json::from_slice(&written)) {
-        (Ok(before), Ok(after)) => (before, after),
-        // A number that is too large for this reader passes as it was.
-        (Err(_), Err(_)) => return,
-        (before, after) => panic!("{before:?} {after:?}"),
-    };
+    let (before, after): (Value, Value) =
+        match (serde_json::from_slice(input), serde_json::from_slice(&written)) {
+            (Ok(before), Ok(after)) => (before, after),
+            // A number that is too large for this reader passes as it was.
+            (Err(_), Err(_)) => return,
+            (before, after) => panic!("{before:?} {after:?}"),
+        };
     is_kept(&before, &after, &mut Vec::new());
     assert_eq!(creation.body(&written, labels), Some(written), "a second time changes nothing");
 }
@@ -90,7 +96,9 @@ fn check_query(query: &str, labels: &Labels) {
     for (creation, ours) in [(Creation::Commit, "changes"), (Creation::Import, "changes")] {
         let (before, after) = (pairs(query), pairs(&creation.query(query, labels)));
         assert_eq!(after[OURS.len()..], before[..], "{query:?}");
-        assert!(after[..OURS.len()].iter().all(|(name, value)| name == ours && value.starts_with("LABEL \"")));
+        assert!(
+            after[..OURS.len()].iter().all(|(name, value)| name == ours && value.starts_with("LABEL \""))
+        );
     }
     let after = pairs(&Creation::Build.query(query, labels));
     let others = |pairs: &[(String, String)]| -> Vec<(String, String)> {
