@@ -176,7 +176,7 @@ impl Engine {
     fn try_carrying(&self, label: &str) -> Result<Vec<String>, String> {
         let of = |kind: &str, path: &str, name: &str| -> Result<Vec<String>, String> {
             let named = |item: &Value| format!("{kind} {}", item[name].as_str().unwrap_or("?"));
-            Ok(self.0.list(path, label)?.iter().map(named).collect())
+            Ok(self.0.list(path, label)?.iter().filter(|item| !self.is_ghost(item)).map(named).collect())
         };
         let mut all = of("container", "/containers/json?all=1", "Id")?;
         all.extend(of("network", "/networks", "Name")?);
@@ -185,6 +185,13 @@ impl Engine {
         // The engine's order is of no meaning, and changes.
         all.sort();
         Ok(all)
+    }
+
+    /// Whether a container is in the list alone: Docker 20.10 that was killed, and starts again, may at once remove what ends with
+    /// it and read it in, and then lists as dead what it does not know, until it starts the next time.
+    fn is_ghost(&self, listed: &Value) -> bool {
+        let is_known = |id: &Value| self.inspect(&format!("/containers/{}/json", id.as_str()?)).map(drop);
+        listed["State"] == "dead" && is_known(&listed["Id"]).is_none()
     }
 
     /// What a container has written so far; empty when there is no such container.

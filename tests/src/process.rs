@@ -6,10 +6,14 @@
 
 use std::io::Write as _;
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
+use std::time::Duration;
 
 use crate::suite::{Run, signal, text};
 
-/// A child with its output collected; killed when dropped.
+/// For what a killed child has left in its pipes.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
+
+/// A child with its output collected; killed when dropped, and heard where the test has failed.
 pub struct Process(Option<Child>);
 
 impl Process {
@@ -109,10 +113,24 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        if let Some(child) = &mut self.0 {
-            let _ = child.kill();
-            let _ = child.wait();
+        let Some(mut child) = self.0.take() else { return };
+        let _ = child.kill();
+        let _ = child.wait();
+        if std::thread::panicking() {
+            tell(child);
         }
+    }
+}
+
+/// Prints what a child has said: whoever waited for it in vain wants to know. What it has left behind may hold its output open.
+fn tell(child: Child) {
+    let (sender, said) = std::sync::mpsc::channel();
+    let command = child.id();
+    std::thread::spawn(move || sender.send(child.wait_with_output()));
+    match said.recv_timeout(HEARD_WITHIN) {
+        Ok(Ok(output)) => eprintln!("the process {command}, killed now, had said:\n{}", text(&output)),
+        Ok(Err(error)) => eprintln!("what the process {command} had said is not known: {error}"),
+        Err(_) => eprintln!("the process {command} was killed, and its output is open all the same"),
     }
 }
 

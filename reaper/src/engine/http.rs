@@ -59,9 +59,16 @@ pub(super) async fn open(
     path: &str,
     body: Body<'_>,
 ) -> io::Result<Incoming<Stream>> {
-    let mut engine = connect(place).await?;
-    let sent = engine.write_all(&written(authority(place), method, path, body)).await;
-    match (sent, Incoming::read(engine).await) {
+    exchange(connect(place).await?, &written(authority(place), method, path, body)).await
+}
+
+async fn exchange(mut engine: Stream, request: &[u8]) -> io::Result<Incoming<Stream>> {
+    let sent = async {
+        engine.write_all(request).await?;
+        // TLS keeps what it could not send at once until it is told to.
+        engine.flush().await
+    };
+    match (sent.await, Incoming::read(engine).await) {
         // Who refuses early does not take the rest of a body, and has said why.
         (Err(unsent), Err(unread)) => {
             // Of a stream that has ended already; why it has is known where it is read.
@@ -101,8 +108,23 @@ fn too_long() -> io::Error {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use tokio::io::{AsyncReadExt as _, BufStream};
 
     use super::*;
+
+    #[tokio::test]
+    async fn what_a_stream_keeps_until_it_is_told_to_send_it_is_sent_before_the_answer_is_waited_for() {
+        let (client, mut engine) = tokio::io::duplex(8192);
+        let asked = tokio::spawn(async move {
+            let answer = exchange(Box::new(BufStream::new(client)), b"GET / HTTP/1.1\r\n\r\n").await?;
+            answer.answer().await
+        });
+        let mut request = [0; 18];
+        let read = timeout(Duration::from_secs(20), engine.read_exact(&mut request)).await;
+        read.expect("nothing was sent").unwrap();
+        engine.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}").await.unwrap();
+        assert_eq!(asked.await.unwrap().unwrap().status, 200);
+    }
 
     #[test]
     fn a_request_is_as_the_engine_reads_it() {
