@@ -112,15 +112,18 @@ pub fn run(package: &'static str, form: Form, end: End) -> Seen {
     let began = Instant::now();
     let mut process = Process::start_with_errors_in(&mut command, &errors);
     let said = || std::fs::read_to_string(&errors).unwrap_or_default();
+    let needed = if form == Form::Shared { 1 } else { TESTS };
+    let has_what_it_needs = || containers(&created.things()) >= needed;
+    let hanging = || until_hanging(&mark, said, has_what_it_needs);
     match end {
         End::Green | End::TimedOut => {}
-        End::TestsKilled => until_hanging(&mark, said).iter().for_each(|test| signal("KILL", test)),
+        End::TestsKilled => hanging().iter().for_each(|test| signal("KILL", test)),
         End::Interrupted => {
-            until_hanging(&mark, said);
+            hanging();
             signal("INT", &format!("-{}", process.id()));
         }
         End::AllKilled => {
-            until_hanging(&mark, said);
+            hanging();
             until("everything is killed", WITHIN, || {
                 let all = marked(&mark);
                 for process in &all {
@@ -184,7 +187,7 @@ fn wrapper() -> String {
 }
 
 /// Waits until the one test that hangs is the only one that runs, and has what it needs; gives its processes.
-fn until_hanging(mark: &str, said: impl Fn() -> String) -> Vec<String> {
+fn until_hanging(mark: &str, said: impl Fn() -> String, has_what_it_needs: impl Fn() -> bool) -> Vec<String> {
     let is_ready = || {
         let said = said();
         let passed = said.matches("PASS [").count();
@@ -197,7 +200,8 @@ fn until_hanging(mark: &str, said: impl Fn() -> String) -> Vec<String> {
             std::fs::read_to_string(format!("/proc/{test}/environ"))
                 .is_ok_and(|all| all.contains("NEXTEST_TEST_NAME"))
         });
-        if passed == TESTS - 1 && hangs { Ok(tests) } else { Err(format!("{tests:?}: {said}")) }
+        let is_ready = passed == TESTS - 1 && hangs && has_what_it_needs();
+        if is_ready { Ok(tests) } else { Err(format!("{tests:?}: {said}")) }
     };
     until("all tests but one have passed", WITHIN, is_ready)
 }
