@@ -38,7 +38,7 @@ cargo xtask <command>
 
   setup            install what is missing for all but fuzz
   demo [--setup]   run tests in parallel processes, kill one, and show what the engine had and has
-  test [--setup]   run all tests
+  test [--setup]   run the suite: all tests but those of `projects`
   test --engine podman|podman-rootless [--setup]
                    run the end-to-end and the fault tests on a Podman that is started for them, root's or a user's, and
                    say which of them it cannot hold, each with the reason
