@@ -13,9 +13,13 @@ pub(crate) const FOREIGN: [&str; 2] = ["x86_64-pc-windows-gnu", "aarch64-apple-d
 
 /// Installs those that are missing, where rustup is there to do it.
 pub(crate) fn install(targets: &[&'static str], root: &Path) -> Result<(), String> {
+    if missing(targets).is_empty() {
+        return Ok(());
+    }
     // rustup does not mind another one that does the same at once.
-    let turn = File::create(root.join("target/rustup.lock")).and_then(|turn| turn.lock().map(|()| turn));
-    let _turn = turn.map_err(|error| format!("failed to wait for another command's rustup: {error}"))?;
+    let _turn = turn(&root.join("target"))
+        .map_err(|error| format!("failed to wait for another command's rustup: {error}"))?;
+    // By now the other one may have added them.
     let missing = missing(targets);
     if missing.is_empty() {
         return Ok(());
@@ -32,6 +36,14 @@ pub(crate) fn install(targets: &[&'static str], root: &Path) -> Result<(), Strin
     } else {
         Err(format!("`rustup target add {names}` did not succeed, see above"))
     }
+}
+
+/// Waits for those before; it ends when this is dropped. What is built may be elsewhere, so the folder need not be there.
+fn turn(folder: &Path) -> std::io::Result<File> {
+    std::fs::create_dir_all(folder)?;
+    let turn = File::create(folder.join("rustup.lock"))?;
+    turn.lock()?;
+    Ok(turn)
 }
 
 /// Fails with what is missing of them, and with what takes them.

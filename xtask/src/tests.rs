@@ -37,12 +37,7 @@ pub(crate) const ALL: [&str; 2] = ["--workspace", "--all-features"];
 pub(crate) fn run() -> Result<(), String> {
     let mut steps = Steps::default();
     build_all(&mut steps)?;
-    let mut all = cargo(&["nextest", "run", "--no-fail-fast"]);
-    if !is_root() {
-        println!("==> you are not root: what takes that is left out, and named at the end");
-        all.args(WITHOUT_ROOT);
-    }
-    steps.run(all.args(ALL))?;
+    steps.run(&mut nextest())?;
     steps.run(cargo(&["test", "--doc"]).args(ALL))?;
     let starters = root().join("examples/starters/Cargo.toml");
     let mut starters_run = cargo(&["nextest", "run", "--no-fail-fast", "--locked", "--manifest-path"]);
@@ -53,7 +48,18 @@ pub(crate) fn run() -> Result<(), String> {
          others: by the compositions' driver, by `cargo xtask demo`, by `cargo xtask bench --shared` and by `cargo \
          xtask projects`"
     );
-    if is_root() { Ok(()) } else { say_what_was_left_out() }
+    say_what_was_left_out("test", "default", "all()")
+}
+
+/// Runs all, or all that this user can.
+fn nextest() -> Command {
+    let mut run = cargo(&["nextest", "run", "--no-fail-fast"]);
+    if !is_root() {
+        println!("==> you are not root: what takes that is left out, and named at the end");
+        run.args(WITHOUT_ROOT);
+    }
+    run.args(ALL);
+    run
 }
 
 /// The tests, and what they run.
@@ -68,10 +74,14 @@ pub(crate) fn build_all(steps: &mut Steps) -> Result<(), String> {
     steps.run(fixture("attributes", "").args(packages))
 }
 
-/// The last thing that is printed, where nobody overlooks it.
-fn say_what_was_left_out() -> Result<(), String> {
+/// What of these takes root, if that was left out: the last thing that is printed, where nobody overlooks it.
+fn say_what_was_left_out(command: &str, ignored: &str, of: &str) -> Result<(), String> {
+    if is_root() {
+        return Ok(());
+    }
     let mut list = cargo(&["nextest", "list", "--message-format", "oneline", "--ignore-default-filter"]);
-    list.args(WITHOUT_ROOT).args(ALL).args(["-E", "not default()"]);
+    list.args(WITHOUT_ROOT).args(ALL).args(["--run-ignored", ignored]);
+    list.args(["-E", &format!("not default() and ({of})")]);
     let output = list.output().map_err(|error| format!("failed to start cargo nextest: {error}"))?;
     if !output.status.success() {
         return Err(format!("cargo nextest list: {}", String::from_utf8_lossy(&output.stderr)));
@@ -85,7 +95,7 @@ fn say_what_was_left_out() -> Result<(), String> {
     for name in names.lines() {
         println!("  {name}");
     }
-    println!("run them as root: sudo --preserve-env=HOME,PATH cargo xtask test");
+    println!("run them as root: sudo --preserve-env=HOME,PATH cargo xtask {command}");
     std::io::stdout().flush().map_err(|error| error.to_string())
 }
 
@@ -98,10 +108,9 @@ pub(crate) fn projects() -> Result<(), String> {
     build_adopted(&mut steps)?;
     let filter = "package(reaper-tests) and test(/^(testcontainers::release_|adoption::|attributes::)/) - test(/::unchanged::/) \
                   or package(test-reaper) and binary(command_line) and test(/^(clients|unembedded)::/)";
-    let mut run = cargo(&["nextest", "run", "--no-fail-fast", "--run-ignored", "all"]);
-    steps.run(run.args(ALL).args(["-E", filter]))?;
+    steps.run(nextest().args(["--run-ignored", "all", "-E", filter]))?;
     steps.report();
-    Ok(())
+    say_what_was_left_out("projects", "all", filter)
 }
 
 /// For their tests, and for the table of `cargo xtask bench --adoption`.
