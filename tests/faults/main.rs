@@ -28,5 +28,6 @@ mod slow_clients;
 mod stopped;
 mod swarm;
 mod sweeping;
+mod together;
 mod vanished;
 mod wrapper;

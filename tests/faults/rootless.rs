@@ -7,12 +7,13 @@ use reaper_tests::bystander::Bystander;
 use reaper_tests::engine::Engine;
 use reaper_tests::machine;
 use reaper_tests::podman::Podman;
-use reaper_tests::process::Process;
 use reaper_tests::rootless_docker::RootlessDocker;
-use reaper_tests::suite::{Run, succeeded, until_no_keeper};
+use reaper_tests::suite::Run;
 use reaper_tests::until;
 use reaper_tests::world::{self, image};
 use serde_json::json;
+
+use crate::together::{Four, a_run_leaves_nothing};
 
 /// Wider than every timeout that these tests set, and the removing.
 const GONE_WITHIN: Duration = Duration::from_secs(120);
@@ -67,41 +68,20 @@ fn tests_that_are_killed_leave_nothing(engine: &Engine, with: impl Fn(&Command) 
     for (transport, network) in [("tcp", "bridge"), ("exec", "none")] {
         let run = Run::new();
         let session = format!("rootless-{transport}-{}", std::process::id());
-        let start = || {
+        let four = Four::start(&run, || {
             let mut command = with(&run.binary("attribute"));
             command
                 .args(["--exact", "waits", "--include-ignored"])
                 .env("TESTCONTAINERS_SESSION_ID", &session);
             command.env("RYUK_RECONNECTION_TIMEOUT", "1s").env("REAPER_TRANSPORT", transport);
-            Process::start(&mut command)
-        };
-        let tests: Vec<_> = (0..4).map(|_| start()).collect();
-        until("all have made what they make", GONE_WITHIN, || {
-            let records = run.records();
-            if records.len() == tests.len() { Ok(()) } else { Err(format!("{records:?}")) }
+            command
         });
-        let reapers: Vec<_> = run.records().into_iter().map(|record| record.reaper).collect();
-        assert!(reapers.iter().all(|reaper| *reaper == reapers[0]), "{reapers:?}");
-        let reaper = engine.inspect(&format!("/containers/{}/json", reapers[0])).unwrap();
+        let reaper = engine.inspect(&format!("/containers/{}/json", four.reaper)).unwrap();
         let mode = reaper["HostConfig"]["NetworkMode"].as_str().unwrap_or_default();
         assert!(mode == network || (network == "bridge" && mode == "default"), "{transport}: {reaper}");
-        // The reaper, and of each test a thing of each kind.
-        assert_eq!(engine.resources(&session).len(), 1 + 4 * 4, "{:?}", engine.resources(&session));
-        for test in tests {
-            test.kill();
-        }
+        four.have_made_all(engine, &session);
+        four.kill();
         engine.until_gone(&session, GONE_WITHIN);
     }
     bystander.assert_untouched();
-}
-
-#[track_caller]
-fn a_run_leaves_nothing(engine: &Engine, with: impl Fn(&Command) -> Command) {
-    let run = Run::new();
-    let mut nextest = with(&run.cargo(&["nextest", "run", "-E", "test(=first) | test(=second)"]));
-    succeeded(&nextest.output().unwrap());
-    let session = run.until_recorded("first").session;
-    assert_eq!(run.until_recorded("second").session, session);
-    engine.until_gone(&session, GONE_WITHIN);
-    until_no_keeper(&session);
 }

@@ -4,12 +4,13 @@ use reaper_tests::bystander::Bystander;
 use reaper_tests::machine;
 use reaper_tests::podman::Podman;
 use reaper_tests::process::Process;
-use reaper_tests::suite::{Run, succeeded, until_no_keeper};
+use reaper_tests::suite::{Run, until_no_keeper};
 use reaper_tests::until;
 use reaper_tests::world::{self, image};
 use serde_json::{Value, json};
 
 use super::{GONE_WITHIN, named};
+use crate::together::{Four, a_run_leaves_nothing};
 
 #[test]
 fn the_podman_of_a_test_leaves_nothing_of_itself() {
@@ -53,18 +54,9 @@ fn tests_that_are_killed_leave_nothing_on_podman() {
     let bystander = Bystander::on(engine);
     let run = Run::new();
     let session = named("podman");
-    let tests: Vec<_> = (0..4).map(|_| Process::start(&mut podman.test(&run, "waits", &session))).collect();
-    until("all have made what they make", GONE_WITHIN, || {
-        let records = run.records();
-        if records.len() == tests.len() { Ok(()) } else { Err(format!("{records:?}")) }
-    });
-    let reapers: Vec<_> = run.records().into_iter().map(|record| record.reaper).collect();
-    assert!(reapers.iter().all(|reaper| *reaper == reapers[0]), "{reapers:?}");
-    // The reaper, and of each test a thing of each kind.
-    assert_eq!(engine.resources(&session).len(), 1 + 4 * 4, "{:?}", engine.resources(&session));
-    for test in tests {
-        test.kill();
-    }
+    let four = Four::start(&run, || podman.test(&run, "waits", &session));
+    four.have_made_all(engine, &session);
+    four.kill();
     engine.until_gone(&session, GONE_WITHIN);
     until_no_keeper(&session);
     bystander.assert_untouched();
@@ -108,13 +100,7 @@ fn newcomers_wait_for_a_reaper_that_podman_is_stopping_and_take_nothing_away() {
 #[test]
 fn a_run_with_a_keeper_leaves_nothing_on_podman() {
     let podman = Podman::start();
-    let run = Run::new();
-    let mut nextest = podman.with(&run.cargo(&["nextest", "run", "-E", "test(=first) | test(=second)"]));
-    succeeded(&nextest.output().unwrap());
-    let session = run.until_recorded("first").session;
-    assert_eq!(run.until_recorded("second").session, session);
-    podman.engine().until_gone(&session, GONE_WITHIN);
-    until_no_keeper(&session);
+    a_run_leaves_nothing(podman.engine(), |command| podman.with(command));
 }
 
 /// A bind of a path that is not there makes a folder of that name, in place of a socket that comes later.

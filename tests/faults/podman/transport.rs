@@ -4,9 +4,9 @@ use reaper_tests::bystander::Bystander;
 use reaper_tests::podman::Podman;
 use reaper_tests::process::Process;
 use reaper_tests::suite::Run;
-use reaper_tests::until;
 
 use super::{GONE_WITHIN, named};
+use crate::together::Four;
 
 #[test]
 fn tests_that_are_killed_leave_nothing_on_podman_whose_reaper_has_no_network() {
@@ -15,19 +15,14 @@ fn tests_that_are_killed_leave_nothing_on_podman_whose_reaper_has_no_network() {
     let bystander = Bystander::on(engine);
     let run = Run::new();
     let session = named("podman-exec");
-    let start = || Process::start(podman.test(&run, "waits", &session).env("REAPER_TRANSPORT", "exec"));
-    let tests: Vec<_> = (0..4).map(|_| start()).collect();
-    until("all have made what they make", GONE_WITHIN, || {
-        let records = run.records();
-        if records.len() == tests.len() { Ok(()) } else { Err(format!("{records:?}")) }
+    let four = Four::start(&run, || {
+        let mut test = podman.test(&run, "waits", &session);
+        test.env("REAPER_TRANSPORT", "exec");
+        test
     });
-    let reapers: Vec<_> = run.records().into_iter().map(|record| record.reaper).collect();
-    assert!(reapers.iter().all(|reaper| *reaper == reapers[0]), "{reapers:?}");
-    let reaper = engine.inspect(&format!("/containers/{}/json", reapers[0])).unwrap();
+    let reaper = engine.inspect(&format!("/containers/{}/json", four.reaper)).unwrap();
     assert_eq!(reaper["HostConfig"]["NetworkMode"], "none", "{reaper}");
-    for test in tests {
-        test.kill();
-    }
+    four.kill();
     engine.until_gone(&session, GONE_WITHIN);
     bystander.assert_untouched();
 }
