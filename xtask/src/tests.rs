@@ -44,8 +44,8 @@ pub(crate) fn run() -> Result<(), String> {
     steps.run(starters_run.arg(starters).arg("--target-dir").arg(root().join("target")))?;
     steps.report();
     println!(
-        "\nall tests that were run have passed; those that nextest calls skipped fail or wait on purpose, and are run by \
-         others: by the compositions' driver, by `cargo xtask demo`, by `cargo xtask bench --shared` and by `cargo \
+        "\nall tests that were run have passed; those that nextest calls skipped fail or wait on purpose, or take \
+         long, and are run by others: by the compositions' driver, by `cargo xtask demo`, by `cargo xtask bench --shared` and by `cargo \
          xtask projects`"
     );
     say_what_was_left_out("test", "default", "all()")
