@@ -8,6 +8,10 @@ use reaper_tests_engine::programs::is_root;
 use crate::step::{Steps, cargo};
 use crate::{images, tests};
 
+/// At once. Of a handful of clients Podman serves each ever later: with eight on two cores requests take minutes, and tests whose
+/// things are gone in a second fail. With four a test takes not much longer than by itself.
+const THREADS: &str = "4";
+
 /// What `--engine` may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Podman {
@@ -41,7 +45,14 @@ pub(crate) fn run(podman: Podman) -> Result<(), String> {
     if rootless {
         run.arg("--rootless");
     }
-    run.arg("--load").arg(&archive).args(["cargo", "nextest", "run", "--no-fail-fast"]);
+    run.arg("--load").arg(&archive).args([
+        "cargo",
+        "nextest",
+        "run",
+        "--no-fail-fast",
+        "--test-threads",
+        THREADS,
+    ]);
     let outcome = steps.run(run.args(tests::ALL).args(["-E", &filter(rootless)]));
     steps.report();
     say_what_was_left_out(rootless)?;
