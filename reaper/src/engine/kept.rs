@@ -3,9 +3,10 @@
 use std::io;
 
 use super::endpoint::Endpoint;
-use super::inventory::{Inventory, Removal, Resource};
+use super::inventory::{Inventory, Removal};
 use super::kind::Kind;
 use super::pluggable::{self, Refusal};
+use super::resource::Resource;
 
 impl Inventory for Endpoint {
     async fn ask(&self, kind: Kind, label: Option<&str>) -> io::Result<Option<Vec<Resource>>> {

@@ -34,6 +34,7 @@ mod pluggable;
 mod podman;
 mod progress;
 mod relay;
+mod resource;
 mod same;
 mod secured;
 mod sought;
@@ -59,7 +60,6 @@ pub(crate) use self::endpoint::set;
 pub(crate) use self::exec::Exec;
 #[cfg(feature = "testcontainers")]
 pub(crate) use self::identity::{Identity, identity};
-pub use self::inventory::Resource;
 #[cfg(feature = "cli")]
 pub(crate) use self::inventory::Unlisted;
 pub(crate) use self::inventory::{Inventory, Removal};
@@ -78,6 +78,7 @@ pub use self::pluggable::{
     Answer, Direct, Platform, Problem, Provider, Refusal as ProviderRefusal, Removal as ProviderRemoval,
 };
 pub(crate) use self::relay::joined_blocking;
+pub use self::resource::Resource;
 #[cfg(feature = "testcontainers")]
 pub(crate) use self::same::is_elsewhere;
 pub(crate) use self::same::{hidden, leads_to, same};

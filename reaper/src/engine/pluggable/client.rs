@@ -17,9 +17,10 @@ use futures_util::TryStreamExt as _;
 use serde::Serialize;
 
 use super::super::answer::Failure;
-use super::super::inventory::{Resource, attached, is_under_way};
+use super::super::inventory::{attached, is_under_way};
 use super::super::kind::Kind;
 use super::super::needs::{Container, ReaperSpec};
+use super::super::resource::Resource;
 use super::direct::with_tag;
 use super::provider::{Answer, Platform, Provider, Removal};
 use super::refusal::Refusal;

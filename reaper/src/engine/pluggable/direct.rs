@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::super::answer::Failure;
 use super::super::http::{Body, demand, open};
-use super::super::inventory::{Inventory as _, Removal as Removed, Resource};
+use super::super::inventory::{Inventory as _, Removal as Removed};
 use super::super::kind::Kind;
 use super::super::log;
 use super::super::look_up::look_up;
@@ -16,6 +16,7 @@ use super::super::needs::{Container, ReaperSpec};
 use super::super::percent;
 use super::super::place::Place;
 use super::super::progress::{Step, follow};
+use super::super::resource::Resource;
 use super::super::verdict::invalid;
 use super::provider::{Answer, Platform, Provider, Removal};
 use super::refusal::Refusal;

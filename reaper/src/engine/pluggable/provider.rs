@@ -6,9 +6,9 @@ use std::future::ready;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use super::super::inventory::Resource;
 use super::super::kind::Kind;
 use super::super::needs::{Container, ReaperSpec};
+use super::super::resource::Resource;
 use super::refusal::Refusal;
 
 /// What becomes of a request, to be awaited.
