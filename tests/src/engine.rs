@@ -113,10 +113,21 @@ impl Engine {
     }
 
     /// An object on the engine, by its API path; none if there is no such thing.
+    ///
+    /// # Panics
+    ///
+    /// When the engine cannot say whether there is.
+    #[track_caller]
     #[must_use]
     pub fn inspect(&self, path: &str) -> Option<Value> {
-        let (status, body) = self.request("GET", path, &Value::Null);
-        (status == 200).then_some(body)
+        until(&format!("the engine looks {path} up"), LISTED_WITHIN, || {
+            match self.request("GET", path, &Value::Null) {
+                (200, body) => Ok(Some(body)),
+                // Podman's, where something else is removed at that moment. It says nothing of what was asked for.
+                (500, body) => Err(body.to_string()),
+                _ => Ok(None),
+            }
+        })
     }
 
     /// The containers of a session, the reaper's among them.
