@@ -1,6 +1,7 @@
 //! Tests that run in a container and use the engine that runs it, on each kind of network.
 
-use std::os::unix::fs::MetadataExt as _;
+use std::fs::Permissions;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use reaper_tests::engine::Engine;
@@ -21,6 +22,8 @@ fn ends_with_its_container(scene: Scene, network: &str) -> (Vec<String>, usize) 
     engine.load(reaper_examples::ARCHIVE);
     let test = scene.test("waits");
     let folder = scene.run.file("log").parent().unwrap().to_owned();
+    // Of a user's engine no container has who owns it here.
+    std::fs::set_permissions(&folder, Permissions::from_mode(0o1777)).unwrap();
     let program = Path::new(test.get_program()).canonicalize().unwrap();
     let socket = engine.socket();
     let mut binds = [socket, &folder].map(|path| format!("{0}:{0}", path.display())).to_vec();

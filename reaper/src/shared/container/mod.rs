@@ -6,6 +6,8 @@ mod by_id;
 mod difference;
 #[cfg(feature = "bollard")]
 mod ready;
+#[cfg(feature = "bollard")]
+mod served;
 mod shared_container;
 
 #[cfg(feature = "bollard")]

@@ -1,7 +1,4 @@
 //! Waiting until a container is ready.
-//!
-//! A published port that accepts proves nothing, since the engine's proxy accepts before anybody listens; but when
-//! nobody does it closes the connection at once. So a port counts when it holds a connection for a moment.
 
 use std::collections::BTreeSet;
 use std::error::Error as StdError;
@@ -9,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use backon::{BackoffBuilder as _, ExponentialBuilder};
-use tokio::io::AsyncReadExt as _;
-use tokio::net::TcpStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
+use super::served::Proxy;
 use super::shared_container::{LOG_LINES, SharedContainer, look_at};
 use crate::engine::{ApiEngine, Endpoint, Engine as _};
 use crate::error::{Error, Result};
@@ -20,9 +16,6 @@ use crate::error::{Error, Result};
 const WITHIN: Duration = Duration::from_secs(60);
 const FIRST_DELAY: Duration = Duration::from_millis(10);
 const LONGEST_DELAY: Duration = Duration::from_millis(500);
-/// As long as a proxy may take to find that nobody listens behind it.
-const HOLDS: Duration = Duration::from_millis(100);
-const CONNECTS_WITHIN: Duration = Duration::from_secs(5);
 
 /// The caller's own look at a container.
 pub(super) type Check =
@@ -54,9 +47,10 @@ pub(super) async fn until_ready(
     let began = Instant::now();
     let delays = ExponentialBuilder::new().with_min_delay(FIRST_DELAY).with_max_delay(LONGEST_DELAY);
     let mut delays = delays.without_max_times().build();
+    let mut proxy = Proxy::default();
     let problem = loop {
         let Some(container) = look_at(place, id).await? else { break "it does not run any more".to_owned() };
-        match ready.holds(engine, &container).await? {
+        match ready.holds(engine, &mut proxy, &container).await? {
             Ok(()) => return Ok(container),
             Err(problem) if began.elapsed() > ready.within => {
                 break format!("after {:?} {problem}", ready.within);
@@ -70,7 +64,12 @@ pub(super) async fn until_ready(
 
 impl Ready {
     /// The inner error is what does not hold yet.
-    async fn holds(&self, engine: &ApiEngine, container: &SharedContainer) -> Result<Result<(), String>> {
+    async fn holds(
+        &self,
+        engine: &ApiEngine,
+        proxy: &mut Proxy,
+        container: &SharedContainer,
+    ) -> Result<Result<(), String>> {
         if let Some(text) = &self.log {
             let log = engine.whole_log(container.id()).await?;
             if !log.iter().any(|line| line.contains(text)) {
@@ -78,24 +77,13 @@ impl Ready {
             }
         }
         for port in &self.ports {
-            if let Err(problem) = accepts(container, *port).await {
+            let address = container.address(*port).map_err(|error| error.to_string());
+            let served = async { proxy.leads_on(&address?).await };
+            if let Err(problem) = served.await {
                 return Ok(Err(format!("its port {port}/tcp is not served: {problem}")));
             }
         }
         let checked = self.check.as_ref().map_or(Ok(()), |check| check(container));
         Ok(checked.map_err(|error| format!("its check fails: {error}")))
-    }
-}
-
-async fn accepts(container: &SharedContainer, port: u16) -> Result<(), String> {
-    let address = container.address(port).map_err(|error| error.to_string())?;
-    let connected = timeout(CONNECTS_WITHIN, TcpStream::connect(&address)).await;
-    let connected = connected.unwrap_or_else(|_| Err(std::io::ErrorKind::TimedOut.into()));
-    let mut stream = connected.map_err(|error| format!("{address}: {error}"))?;
-    match timeout(HOLDS, stream.read(&mut [0])).await {
-        // Nothing said, or a greeting.
-        Err(_) | Ok(Ok(1..)) => Ok(()),
-        Ok(Ok(0)) => Err(format!("{address} accepts and closes at once")),
-        Ok(Err(error)) => Err(format!("{address}: {error}")),
     }
 }
