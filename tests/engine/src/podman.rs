@@ -75,6 +75,11 @@ pub const EXCEPTIONS: &[Exception] = &[
         tests: &[("faults", "foreign::images_with_dependents_are_left_and_all_others_go")],
     },
     Exception {
+        reason: "with an image Podman removes by force the containers that were made of it, and these are other tests' reapers",
+        rootless_alone: false,
+        tests: &[("faults", "engine_answers::an_image_removed_behind_our_back_is_brought_again")],
+    },
+    Exception {
         reason: "Podman 4.3 says nothing to who listens for events, not even that it will, before there is one",
         rootless_alone: false,
         tests: &[("command_line", "adopt_load::many_clients_at_once_see_everything_and_lose_nothing")],
