@@ -193,7 +193,7 @@ mod tests {
                 stream.write_all(head.as_bytes()).await.unwrap();
                 given += 1;
             }
-            std::future::pending().await;
+            std::future::pending::<()>().await;
         };
         let found = tokio::select! {
             found = place.ask(Kind::Image, None) => found,
