@@ -114,6 +114,11 @@ pub const EXCEPTIONS: &[Exception] = &[
         ],
     },
     Exception {
+        reason: "a user's Podman bounds nothing by cgroups of the first version, and the bounds are what it is about",
+        rootless_alone: true,
+        tests: &[("faults", "slow_clients::slow_clients_neither_keep_others_out_nor_end_the_reaper")],
+    },
+    Exception {
         reason: "nothing in a user's container may use the socket of another user, whatever it is given",
         rootless_alone: true,
         tests: &[
