@@ -1,9 +1,12 @@
 //! A run that lost everything, its reaper last: the next run removes what it left.
 
+use std::collections::BTreeSet;
 use std::os::unix::process::CommandExt as _;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use reaper_tests::process::mark_of_this;
+use reaper_tests::proxy::{Decision, Proxy};
 use reaper_tests::suite::{Run, keepers, signal, spawn, succeeded, until_no_keeper};
 use reaper_tests::{engine, until};
 use serde_json::{Value, json};
@@ -46,6 +49,29 @@ fn what_a_run_left_that_lost_its_reaper_goes_with_the_next_run() {
     let bystander = engine::resources(&alive);
     assert_eq!(engine::request("DELETE", &format!("/volumes/{alive}"), &Value::Null).0, 204);
     assert_eq!((left, bystander), (vec![], vec![format!("volume {alive}")]));
+}
+
+/// As Podman does where something else is removed at that moment.
+#[test]
+fn an_engine_that_stumbles_over_each_list_once_is_swept_all_the_same() {
+    const LISTS: [&str; 4] = ["/containers/json", "/networks", "/volumes", "/images/json"];
+    let session = orphan(&Run::new());
+    let stumbled = Arc::new(Mutex::new(BTreeSet::new()));
+    let seen = Arc::clone(&stumbled);
+    let proxy = Proxy::new(move |request| match LISTS.iter().find(|list| request.is("GET", list)) {
+        Some(list) if seen.lock().unwrap().insert(list) => {
+            Decision::Refuse(500, "retrieving label for image: image not known".into())
+        }
+        _ => Decision::Pass,
+    });
+    let run = Run::new();
+    let mut sweeps = run.cargo(&["nextest", "run", "-E", "test(first)"]);
+    succeeded(&proxy.serve(&mut sweeps).output().unwrap());
+    let session_of_run = run.until_recorded("first").session;
+    until_no_keeper(&session_of_run);
+    engine::until_gone(&session_of_run, GONE_WITHIN);
+    assert_eq!(stumbled.lock().unwrap().len(), LISTS.len(), "{stumbled:?}");
+    assert_eq!(engine::resources(&session), Vec::<String>::new());
 }
 
 /// While a test goes on, the orphans of earlier runs are removed already.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::http::{Body, ask, bounded, demand};
+use super::http::{Body, ask, demand, look};
 use super::percent;
 use super::place::Place;
 use super::verdict::invalid;
@@ -57,7 +57,7 @@ fn read(body: &[u8]) -> io::Result<About> {
 
 /// Whether the engine has an image.
 pub(crate) async fn has_image(place: &Place, reference: &str) -> io::Result<bool> {
-    let answer = bounded(place, "GET", &format!("/images/{}/json", percent::encoded(reference))).await?;
+    let answer = look(place, &format!("/images/{}/json", percent::encoded(reference))).await?;
     match answer.status {
         200 => Ok(true),
         404 => Ok(false),

@@ -7,9 +7,10 @@
 use std::io;
 use std::time::Duration;
 
+use backon::{BackoffBuilder as _, ExponentialBuilder};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::answer::{Answer, Failure, Incoming};
 use super::connector::{authority, connect};
@@ -18,6 +19,10 @@ use super::stream::Stream;
 
 /// Removing a container waits for its processes.
 pub(super) const REQUEST_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// As often as that it is asked again, and after twice as long each time.
+const STUMBLES: usize = 5;
+const STUMBLED: Duration = Duration::from_millis(20);
 
 /// What a request carries.
 #[derive(Clone, Copy)]
@@ -38,6 +43,21 @@ pub(super) async fn ask(place: &Place, method: &str, path: &str) -> io::Result<A
 /// [`ask`], for those who have no deadline of their own.
 pub(super) async fn bounded(place: &Place, method: &str, path: &str) -> io::Result<Answer> {
     timeout(REQUEST_TIMEOUT, ask(place, method, path)).await.unwrap_or_else(|_| Err(too_long()))
+}
+
+/// [`bounded`], for what is looked at and not changed: an engine that stumbles over it is asked again.
+///
+/// Podman reads the names of what there is and then each of them, and answers with 500 where one was removed between the two: of
+/// the lists of images one in twenty where four tests remove some.
+pub(super) async fn look(place: &Place, path: &str) -> io::Result<Answer> {
+    let mut delays = ExponentialBuilder::new().with_min_delay(STUMBLED).with_max_times(STUMBLES).build();
+    loop {
+        let answer = bounded(place, "GET", path).await?;
+        match delays.next() {
+            Some(delay) if answer.status == 500 => sleep(delay).await,
+            _ => return Ok(answer),
+        }
+    }
 }
 
 /// Has something done, within a minute; gives the body of the answer. An answer other than that it is done is an error
@@ -147,5 +167,43 @@ mod tests {
             text("POST", Body::Upgrade(&json)),
             format!("POST {begin}Content-Type: application/json\r\nContent-Length: 7\r\n\r\n{{\"A\":1}}")
         );
+    }
+
+    /// What comes of looking where these are the answers, and how many of them were given.
+    #[cfg(unix)]
+    async fn looked(answers: &[(u16, &str)]) -> (Answer, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("engine.sock");
+        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
+        let mut given = 0;
+        let engine = async {
+            for (status, body) in answers {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
+                let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
+                stream.write_all(head.as_bytes()).await.unwrap();
+                given += 1;
+            }
+            std::future::pending::<()>().await;
+        };
+        let place = Place::Socket(socket);
+        let answer = tokio::select! {
+            answer = look(&place, "/images/json") => answer.unwrap(),
+            () = engine => unreachable!("it never returns"),
+        };
+        (answer, given)
+    }
+
+    /// As a Podman does that removes an image meanwhile.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn an_engine_that_stumbles_is_asked_again_and_one_that_cannot_answer_is_not_for_ever() {
+        let stumbles = (500, "{\"message\":\"retrieving label for image: image not known\"}");
+        let (answer, given) = looked(&[stumbles, stumbles, (200, "[]")]).await;
+        assert_eq!((answer.status, answer.body, given), (200, b"[]".to_vec(), 3));
+        let (answer, given) = looked(&[stumbles; 9]).await;
+        assert_eq!((answer.status, given), (500, 1 + STUMBLES));
+        let (answer, given) = looked(&[(403, "forbidden"), (200, "[]")]).await;
+        assert_eq!((answer.status, given), (403, 1));
     }
 }

@@ -7,26 +7,17 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::io;
-use std::time::Duration;
 
-use backon::{BackoffBuilder as _, ExponentialBuilder};
 use futures_util::future::{try_join, try_join_all};
 use serde_json::{Value, json};
-use tokio::time::sleep;
 
 use super::answer::Answer;
-use super::http::bounded;
+use super::http::{bounded, look};
 use super::kind::Kind;
 use super::percent;
 use super::place::Place;
 use super::resource::{Resource, read, unreadable};
 use super::sought::Sought;
-
-/// Podman reads the names for a list and then each of them, and fails where one was removed between the two: of the lists of
-/// images one in twenty where four tests remove some.
-const STUMBLES: usize = 5;
-/// Doubled each time.
-const STUMBLED: Duration = Duration::from_millis(20);
 
 /// How a removal ended.
 #[derive(Debug)]
@@ -108,19 +99,12 @@ impl Inventory for Place {
     async fn ask(&self, kind: Kind, label: Option<&str>) -> io::Result<Option<Vec<Resource>>> {
         let filters = label.map_or(json!({}), |label| json!({ "label": [label] }));
         let path = format!("{}{}", kind.list(), percent::encoded(&filters.to_string()));
-        let mut delays = ExponentialBuilder::new().with_min_delay(STUMBLED).with_max_times(STUMBLES).build();
-        loop {
-            let answer = bounded(self, "GET", &path).await?;
-            match (answer.status, delays.next()) {
-                (status, _) if kind.is_not_kept(status) => return Ok(None),
-                (500, Some(delay)) => sleep(delay).await,
-                _ => return read(kind, &answer).map(Some),
-            }
-        }
+        let answer = look(self, &path).await?;
+        if kind.is_not_kept(answer.status) { Ok(None) } else { read(kind, &answer).map(Some) }
     }
 
     async fn attached(&self, network: &str) -> io::Result<Vec<String>> {
-        let answer = bounded(self, "GET", &format!("/networks/{}", percent::encoded(network))).await?;
+        let answer = look(self, &format!("/networks/{}", percent::encoded(network))).await?;
         match answer.status {
             200 => {
                 let found: Value = serde_json::from_slice(&answer.body).map_err(unreadable)?;
@@ -169,50 +153,5 @@ fn removal(answer: io::Result<Answer>, is_under_way: impl FnOnce(u16, &str) -> b
         }
         Ok(answer) => Removal::Failed(answer.unusable()),
         Err(error) => Removal::Failed(error),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What comes of asking where these are the answers, and how many of them were given.
-    #[cfg(unix)]
-    async fn asked(answers: &[(u16, &str)]) -> (io::Result<Option<Vec<Resource>>>, usize) {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("engine.sock");
-        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
-        let place = Place::Socket(socket);
-        let mut given = 0;
-        let engine = async {
-            for (status, body) in answers {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
-                let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-                stream.write_all(head.as_bytes()).await.unwrap();
-                given += 1;
-            }
-            std::future::pending::<()>().await;
-        };
-        let found = tokio::select! {
-            found = place.ask(Kind::Image, None) => found,
-            () = engine => unreachable!("it never returns"),
-        };
-        (found, given)
-    }
-
-    /// As a Podman does that removes an image meanwhile.
-    #[cfg(unix)]
-    #[tokio::test]
-    async fn an_engine_that_stumbles_over_its_list_is_asked_again_and_one_that_cannot_list_is_not_for_ever() {
-        let stumbles = (500, "{\"message\":\"retrieving label for image: image not known\"}");
-        let (found, given) = asked(&[stumbles, stumbles, (200, "[{\"Id\":\"i\"}]")]).await;
-        assert_eq!((found.unwrap().unwrap().len(), given), (1, 3));
-        let (found, given) = asked(&[stumbles; 9]).await;
-        assert!(found.unwrap_err().to_string().contains("image not known"));
-        assert_eq!(given, 1 + STUMBLES);
-        let (found, given) = asked(&[(403, "forbidden"), (200, "[]")]).await;
-        assert_eq!((found.is_err(), given), (true, 1));
     }
 }

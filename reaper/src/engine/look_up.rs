@@ -8,7 +8,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::answer::Answer;
-use super::http::{ask, bounded};
+use super::http::{ask, look};
 use super::needs::{Container, Ports, Published, RYUK_PORT_NAME, State};
 use super::place::Place;
 use super::verdict::{invalid, not_described, not_json};
@@ -24,7 +24,7 @@ pub(crate) async fn published(
     place: &Place,
     id: &str,
 ) -> io::Result<Option<(String, BTreeMap<String, Ports>)>> {
-    let answer = bounded(place, "GET", &format!("/containers/{id}/json")).await?;
+    let answer = look(place, &format!("/containers/{id}/json")).await?;
     let Some(found) = found(&answer)? else { return Ok(None) };
     if state(&found.state.status) != State::Running {
         return Ok(None);
@@ -36,7 +36,7 @@ pub(crate) async fn published(
 
 /// Whether a network of this id is there.
 pub(crate) async fn has_network(place: &Place, id: &str) -> io::Result<bool> {
-    let answer = bounded(place, "GET", &format!("/networks/{id}")).await?;
+    let answer = look(place, &format!("/networks/{id}")).await?;
     match answer.status {
         200 => Ok(true),
         404 => Ok(false),
