@@ -22,7 +22,7 @@ fn five_hundred_containers_and_fifty_networks_and_volumes_go() {
     fill(&engine, &holder, 500, 50);
     holder.kill();
     holder.until_left(&[]);
-    let _ = holder.log.until_says(&["removed containers=500 networks=50 volumes=50 images=0"]);
+    holder.log.until_removed([500, 50, 50, 0]);
     assert!(!holder.log.text().contains("left behind"), "{}", holder.log.text());
     bystander.assert_untouched();
 }
@@ -66,5 +66,5 @@ fn what_a_client_goes_on_creating_while_the_reaper_prunes_goes_too() {
     holder.kill();
     creating.join().unwrap();
     holder.until_left(&[]);
-    let _ = holder.log.until_says(&["removed containers=25 networks=14 volumes=29 images=0"]);
+    holder.log.until_removed([25, 14, 29, 0]);
 }

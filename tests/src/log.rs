@@ -61,6 +61,29 @@ impl Log {
         self.until_says(&[if self.loses_its_end { "not removed" } else { "left behind" }, thing])
     }
 
+    /// The line that says how much was removed of containers, networks, volumes and images. Podman may lose it, so there as many
+    /// lines as that, one for each, are enough.
+    ///
+    /// # Panics
+    ///
+    /// When it does not come.
+    #[track_caller]
+    pub fn until_removed(&self, counts: [usize; 4]) {
+        let [containers, networks, volumes, images] = counts;
+        let sum =
+            format!("removed containers={containers} networks={networks} volumes={volumes} images={images}");
+        until(&format!("{sum:?} in the log"), LOGGED_WITHIN, || {
+            let text = self.text();
+            let removed = |kind: &str| {
+                text.lines()
+                    .filter(|line| line.contains(&format!(" {kind}=")) && line.ends_with(" removed"))
+                    .count()
+            };
+            let each = || ["container", "network", "volume", "image"].map(removed) == counts;
+            if text.contains(&sum) || (self.loses_its_end && each()) { Ok(()) } else { Err(text) }
+        });
+    }
+
     /// The first line with all of these in it, once it is there.
     ///
     /// # Panics
