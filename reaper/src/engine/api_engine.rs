@@ -203,27 +203,19 @@ fn failed(operation: &str, problem: Problem) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+    #[cfg(unix)]
+    use crate::engine::doubles::scripted;
 
     /// What the engine is asked, and gives this answer to.
     #[cfg(unix)]
     async fn asked<T>(status: &str, body: &str, ask: impl AsyncFnOnce(&ApiEngine) -> T) -> (T, String) {
-        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("engine.sock");
-        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
-        let (origin, host, place) = (String::new(), String::new(), Place::Socket(socket));
-        let socket = String::new();
-        let endpoint = Endpoint { place, origin, host, local: true, socket, probed: true, handed: None };
-        let engine = ApiEngine::new(&endpoint);
-        let answer = async {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let mut request = vec![0; 4096];
-            let length = stream.read(&mut request).await.unwrap();
-            let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-            stream.write_all(head.as_bytes()).await.unwrap();
-            String::from_utf8_lossy(&request[..length]).into_owned()
+        let ask = async |place| {
+            let (origin, host, socket) = (String::new(), String::new(), String::new());
+            let endpoint = Endpoint { place, origin, host, local: true, socket, probed: true, handed: None };
+            ask(&ApiEngine::new(&endpoint)).await
         };
-        tokio::join!(ask(&engine), answer)
+        let (outcome, requests) = scripted(&[(status, body)], ask).await;
+        (outcome, requests.concat())
     }
 
     /// By force it would take away a reaper that others are connected to.

@@ -131,6 +131,8 @@ mod tests {
     use tokio::io::{AsyncReadExt as _, BufStream};
 
     use super::*;
+    #[cfg(unix)]
+    use crate::engine::doubles::scripted;
 
     #[tokio::test]
     async fn what_a_stream_keeps_until_it_is_told_to_send_it_is_sent_before_the_answer_is_waited_for() {
@@ -169,41 +171,22 @@ mod tests {
         );
     }
 
-    /// What comes of looking where these are the answers, and how many of them were given.
     #[cfg(unix)]
-    async fn looked(answers: &[(u16, &str)]) -> (Answer, usize) {
-        let folder = tempfile::tempdir().unwrap();
-        let socket = folder.path().join("engine.sock");
-        let listener = tokio::net::UnixListener::bind(&socket).unwrap();
-        let mut given = 0;
-        let engine = async {
-            for (status, body) in answers {
-                let (mut stream, _) = listener.accept().await.unwrap();
-                assert!(stream.read(&mut [0; 4096]).await.unwrap() > 0);
-                let head = format!("HTTP/1.1 {status} X\r\nContent-Length: {}\r\n\r\n{body}", body.len());
-                stream.write_all(head.as_bytes()).await.unwrap();
-                given += 1;
-            }
-            std::future::pending::<()>().await;
-        };
-        let place = Place::Socket(socket);
-        let answer = tokio::select! {
-            answer = look(&place, "/images/json") => answer.unwrap(),
-            () = engine => unreachable!("it never returns"),
-        };
-        (answer, given)
+    async fn looked(answers: &[(&str, &str)]) -> (Answer, usize) {
+        let (answer, requests) = scripted(answers, async |place| look(&place, "/images/json").await).await;
+        (answer.unwrap(), requests.len())
     }
 
     /// As a Podman does that removes an image meanwhile.
     #[cfg(unix)]
     #[tokio::test]
     async fn an_engine_that_stumbles_is_asked_again_and_one_that_cannot_answer_is_not_for_ever() {
-        let stumbles = (500, "{\"message\":\"retrieving label for image: image not known\"}");
-        let (answer, given) = looked(&[stumbles, stumbles, (200, "[]")]).await;
+        let stumbles = ("500 X", "{\"message\":\"retrieving label for image: image not known\"}");
+        let (answer, given) = looked(&[stumbles, stumbles, ("200 OK", "[]")]).await;
         assert_eq!((answer.status, answer.body, given), (200, b"[]".to_vec(), 3));
         let (answer, given) = looked(&[stumbles; 9]).await;
         assert_eq!((answer.status, given), (500, 1 + STUMBLES));
-        let (answer, given) = looked(&[(403, "forbidden"), (200, "[]")]).await;
+        let (answer, given) = looked(&[("403 X", "forbidden"), ("200 OK", "[]")]).await;
         assert_eq!((answer.status, given), (403, 1));
     }
 }

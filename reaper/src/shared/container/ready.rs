@@ -77,9 +77,11 @@ impl Ready {
             }
         }
         for port in &self.ports {
-            let address = container.address(*port).map_err(|error| error.to_string());
-            let served = async { proxy.leads_on(&address?).await };
-            if let Err(problem) = served.await {
+            let served = match container.address(*port) {
+                Ok(address) => proxy.leads_on(&address).await,
+                Err(error) => Err(error.to_string()),
+            };
+            if let Err(problem) = served {
                 return Ok(Err(format!("its port {port}/tcp is not served: {problem}")));
             }
         }
