@@ -81,7 +81,7 @@ fn what_the_engine_creates_after_the_reaper_has_looked_goes_too() {
     victim.kill();
     let _ = log.until_says(&["looking once more"]);
     gate.open();
-    let _ = log.until_says(&["network=", " removed"]);
+    log.until_removed([1, 1, 0, 0]);
     scene.end();
 }
 

@@ -50,10 +50,10 @@ impl Engine {
         self.0.answers()
     }
 
-    /// Whether it is Podman, by what it says of itself.
+    /// Whether it is Podman.
     #[must_use]
     pub fn is_podman(&self) -> bool {
-        self.inspect("/version").is_some_and(|version| version["Components"][0]["Name"] == "Podman Engine")
+        self.0.is_podman()
     }
 
     /// One request; gives the status and the body, which is null where it is not JSON.

@@ -145,7 +145,9 @@ impl Client {
         Ok(networks)
     }
 
-    fn is_podman(&self) -> bool {
+    /// Whether it is Podman, by its having Podman's own words.
+    #[must_use]
+    pub fn is_podman(&self) -> bool {
         /// What is known already of the engine at a socket.
         static KNOWN: Mutex<BTreeMap<PathBuf, bool>> = Mutex::new(BTreeMap::new());
         let known = || KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
