@@ -13,9 +13,6 @@ use crate::until;
 /// Everything of a session carries this label.
 pub const SESSION: &str = "org.testcontainers.sessionId";
 
-/// For something to be removed that Podman stumbles over in its list.
-const LISTED_WITHIN: Duration = Duration::from_secs(10);
-
 /// An engine, by its socket.
 #[derive(Debug, Clone)]
 pub struct Engine(Client);
@@ -120,14 +117,11 @@ impl Engine {
     #[track_caller]
     #[must_use]
     pub fn inspect(&self, path: &str) -> Option<Value> {
-        until(&format!("the engine looks {path} up"), LISTED_WITHIN, || {
-            match self.request("GET", path, &Value::Null) {
-                (200, body) => Ok(Some(body)),
-                // Podman's, where something else is removed at that moment. It says nothing of what was asked for.
-                (500, body) => Err(body.to_string()),
-                _ => Ok(None),
-            }
-        })
+        match self.request("GET", path, &Value::Null) {
+            (200, body) => Some(body),
+            (500, body) => panic!("looking {path} up: {body}"),
+            _ => None,
+        }
     }
 
     /// The containers of a session, the reaper's among them.
@@ -175,11 +169,10 @@ impl Engine {
     #[track_caller]
     #[must_use]
     pub fn labelled(&self, key: &str, value: &str) -> Vec<String> {
-        let carrying = || self.try_labelled(key, value);
-        until(&format!("what carries {key}={value} is listed"), LISTED_WITHIN, carrying)
+        self.try_labelled(key, value).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// The same for who asks again anyway: a list of Podman's fails while something on it is being removed.
+    /// The same for who asks again anyway.
     pub(crate) fn try_labelled(&self, key: &str, value: &str) -> Result<Vec<String>, String> {
         self.try_carrying(&format!("{key}={value}"))
     }
@@ -304,7 +297,7 @@ pub fn until_gone(session: &str, within: Duration) {
 #[track_caller]
 #[must_use]
 pub fn carrying(key: &str) -> Vec<String> {
-    until(&format!("what carries {key} is listed"), LISTED_WITHIN, || Engine::system().try_carrying(key))
+    Engine::system().try_carrying(key).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// [`Engine::labelled`], of the system's engine.

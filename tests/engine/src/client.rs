@@ -9,7 +9,8 @@ use std::io::{self, BufRead as _, BufReader, Cursor, Read, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -21,6 +22,10 @@ const USUAL: &str = "/var/run/docker.sock";
 const SILENT: Duration = Duration::from_secs(180);
 /// The same where it is only asked whether it is there.
 const SILENT_PING: Duration = Duration::from_secs(10);
+
+/// For something to be removed over which Podman stumbles meanwhile.
+const STUMBLING: Duration = Duration::from_secs(10);
+const BETWEEN_STUMBLES: Duration = Duration::from_millis(50);
 
 /// What went wrong, with the request and the engine's words.
 pub type Result<T> = std::result::Result<T, String>;
@@ -92,9 +97,17 @@ impl Client {
         self.ask("GET", "/_ping", Body::Nothing, SILENT_PING).is_ok_and(|answer| answer.status == 200)
     }
 
-    /// One request, whatever the engine says to it.
+    /// One request, whatever the engine says to it. What changes nothing is asked again if the answer is 500: Podman's, to a list
+    /// or a look-up, where something else is removed at that moment, which says nothing of what was asked for.
     pub fn send(&self, method: &str, path: &str, body: Body<'_>) -> Result<Answer> {
-        self.ask(method, path, body, SILENT)
+        let deadline = Instant::now() + STUMBLING;
+        loop {
+            let answer = self.ask(method, path, body, SILENT)?;
+            if method != "GET" || answer.status != 500 || Instant::now() > deadline {
+                return Ok(answer);
+            }
+            thread::sleep(BETWEEN_STUMBLES);
+        }
     }
 
     /// One request that has to succeed; gives the object that it is answered with, or null.
@@ -270,4 +283,43 @@ pub fn encoded(text: &str) -> String {
 
 fn unanswered(request: &str, error: &io::Error) -> String {
     format!("failed to ask the engine for {request}: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// What comes of a request to an engine that gives these answers, one to each connection, and how many it has given.
+    fn asked(method: &str, answers: &'static [u16]) -> (u16, usize) {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("engine.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let engine = thread::spawn(move || {
+            let mut given = 0;
+            for (answer, stream) in answers.iter().zip(listener.incoming()) {
+                let mut stream = BufReader::new(stream.unwrap());
+                let mut head = String::new();
+                while !head.ends_with("\r\n\r\n") && stream.read_line(&mut head).unwrap() > 0 {}
+                if head.is_empty() {
+                    break;
+                }
+                write!(stream.get_mut(), "HTTP/1.0 {answer} so\r\n\r\n{{}}").unwrap();
+                given += 1;
+            }
+            given
+        });
+        let status = Client::at(&socket).send(method, "/containers/json", Body::Nothing).unwrap().status;
+        // Ends an engine that waits for one more.
+        drop(UnixStream::connect(&socket));
+        (status, engine.join().unwrap())
+    }
+
+    #[test]
+    fn what_changes_nothing_is_asked_again_where_podman_stumbles() {
+        assert_eq!(asked("GET", &[500, 500, 200]), (200, 3));
+        assert_eq!(asked("GET", &[404, 200]), (404, 1));
+        assert_eq!(asked("POST", &[500, 200]), (500, 1));
+    }
 }
