@@ -48,15 +48,14 @@ impl Files {
     }
 }
 
-/// Has a paused thread go on, and kills its process as soon as the files are so.
-fn kill_when(shared: &Shared, process: &str, thread: &str, wanted: &Files) {
+/// Has a paused thread go on, and halts it as soon as the files are so.
+fn halt_when(shared: &Shared, thread: &str, wanted: &Files) -> Traced {
     let mut thread = Traced::stop(thread);
     shared.go();
     while Files::of(shared) != *wanted {
         thread.step();
     }
-    signal("KILL", process);
-    thread.until_it_has_ended();
+    thread
 }
 
 #[rstest]
@@ -87,8 +86,8 @@ fn a_killed_maker_is_followed_by_another(
     let runner = spawn(&mut command);
     let (process, thread) = shared.until_paused();
     let is_kept = matches!(files, Some(Files::Renamed)) || pause == "got";
-    if pause != "asking" && pause != "got" {
-        // The others are there, and wait for the one that is going to be killed.
+    // The others are there, and wait for the one that is going to be killed.
+    let others_wait = || {
         let others = until("the other members run", DEADLINE, || {
             let members = members(&shared, &process);
             if members.len() == 3 { Ok(members) } else { Err(format!("{members:?}")) }
@@ -96,10 +95,20 @@ fn a_killed_maker_is_followed_by_another(
         for other in others {
             until_it_has(other, if place == Place::Folder { "reaper-lock" } else { "reaper-shared" });
         }
+    };
+    if pause != "asking" && pause != "got" {
+        others_wait();
     }
-    match &files {
-        Some(files) => kill_when(&shared, &process, &thread, files),
-        None => signal("KILL", &process),
+    let halted = files.as_ref().map(|files| halt_when(&shared, &thread, files));
+    if pause == "asking" {
+        shared.follow();
+        if halted.is_some() {
+            others_wait();
+        }
+    }
+    signal("KILL", &process);
+    if let Some(thread) = halted {
+        thread.until_it_has_ended();
     }
     let output = runner.wait_with_output().unwrap();
     let text = text(&output);

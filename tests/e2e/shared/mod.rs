@@ -112,6 +112,11 @@ impl Shared {
         std::fs::write(self.run.file("go"), "").unwrap();
     }
 
+    /// Has those ask who wait for the first one to have asked.
+    fn follow(&self) {
+        std::fs::write(self.run.file("follow"), "").unwrap();
+    }
+
     /// The folders that sessions have left.
     fn folders(&self) -> Vec<PathBuf> {
         let folders = list(&self.temporary).into_iter().flat_map(|users| list(&users));
