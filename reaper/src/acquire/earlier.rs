@@ -98,7 +98,7 @@ impl Plan {
 
     /// Whose end tells when the notes may go.
     pub(super) fn owning_runner(&self) -> Option<String> {
-        Owner::of(&self.session, &self.config).runner
+        Owner::runner_of(&self.session, &self.config)
     }
 
     fn note(&self, what: &str, text: &str) {

@@ -176,7 +176,7 @@ impl Supervisor {
             return Err(error);
         }
         let outcome = Self::anywhere(session, config.clone(), engine, &memory).await;
-        let runner = || Owner::of(session, &config).runner;
+        let runner = || Owner::runner_of(session, &config);
         outcome.inspect_err(|error| leave(&memory, error, began.elapsed(), runner))
     }
 
@@ -263,7 +263,7 @@ impl Supervisor {
 
     fn session_filters(&self) -> SessionFilters {
         let Plan { session, config, .. } = &self.plan;
-        let runner = Owner::of(session, config).runner;
+        let runner = Owner::runner_of(session, config);
         SessionFilters { session: session.clone(), runner, is_kept: self.plan.runner().is_some() }
     }
 

@@ -25,12 +25,16 @@ pub(crate) struct Owner {
 impl Owner {
     /// This process, and the runner of the session, which the settings lead to.
     pub(crate) fn of(session: &SessionId, config: &Config) -> Self {
+        Self { runner: Self::runner_of(session, config), process: Self::this() }
+    }
+
+    /// The runner alone, for which nothing has to be read of this process.
+    pub(crate) fn runner_of(session: &SessionId, config: &Config) -> Option<String> {
         let named = || config.run.as_ref().filter(|run| run.session == session.as_str());
-        let runner = match runner_of(config) {
+        match runner_of(config) {
             Some(runner) => mark(&runner),
             None => named().map(|run| run.runner.clone()),
-        };
-        Self { runner, process: Self::this() }
+        }
     }
 
     /// The mark of this process.

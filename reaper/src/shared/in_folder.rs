@@ -81,7 +81,7 @@ fn read(claimant: &Claimant, entry: &Entry) -> Result<Option<Made>> {
 fn folder(claimant: &Claimant) -> Result<Arc<SessionFolder>> {
     let (session, config) = (claimant.reaper.session(), &claimant.config);
     // A builder's session is not that of the runner, and may outlive it.
-    let runner = if session::resolve(config)? == *session { Owner::of(session, config).runner } else { None };
+    let runner = if session::resolve(config)? == *session { Owner::runner_of(session, config) } else { None };
     joined::folder(session, runner.as_deref()).map_err(|error| claimant.failed(error))
 }
 
