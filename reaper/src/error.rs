@@ -25,7 +25,7 @@ pub enum Error {
         name: String,
         /// Where it was found: the environment, a properties file, the builder.
         origin: String,
-        /// The value that was found.
+        /// The value that was found, without a password.
         value: String,
         /// What the value would have to look like.
         expected: String,

@@ -67,9 +67,22 @@ impl Found {
         Error::Setting {
             name: self.name.clone(),
             origin: self.origin.clone(),
-            value: self.value.clone(),
+            value: without_password(&self.value),
             expected: expected.into(),
         }
+    }
+}
+
+/// An address as it may stand in the log of a CI server. Up to the last `@`, since a password may have any character before it.
+fn without_password(value: &str) -> String {
+    let parts = || {
+        let (scheme, address) = value.split_once("://")?;
+        let (login, host) = address.rsplit_once('@')?;
+        Some((scheme, login.split_once(':')?.0, host))
+    };
+    match parts() {
+        Some((scheme, user, host)) => format!("{scheme}://{user}:***@{host}"),
+        None => value.to_owned(),
     }
 }
 
@@ -199,4 +212,26 @@ fn is_others(file: &std::fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn is_others(_file: &std::fs::Metadata) -> bool {
     false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_error_says_a_password() {
+        for (value, said) in [
+            ("ssh://me:secret@h:22", "ssh://me:***@h:22"),
+            ("tcp://me:se/cr@t:@h:2375/v1", "tcp://me:***@h:2375/v1"),
+            ("http://:secret@h", "http://:***@h"),
+            ("ssh://me@h:22", "ssh://me@h:22"),
+            ("unix:///home/me@work/docker.sock", "unix:///home/me@work/docker.sock"),
+            ("localhost:2375", "localhost:2375"),
+        ] {
+            let error = Found::built("DOCKER_HOST", value.to_owned()).refuse("another");
+            let Error::Setting { value: shown, .. } = &error else { panic!("{error:?}") };
+            assert_eq!(shown, said);
+            assert!(!error.report().contains("secret"), "{}", error.report());
+        }
+    }
 }
