@@ -31,8 +31,9 @@ const LOGGED_IN_WITHIN: Duration = Duration::from_secs(15);
 /// The first candidate, if it is a socket that is there, or a host to log in to, which is done twice for nothing otherwise: not
 /// probed yet.
 pub(crate) fn likely(config: &Config) -> Result<Option<Endpoint>> {
-    let first = candidates(config)?.into_iter().next().map(|(place, _)| place);
-    let likely = first.filter(|place| is_there(place) || matches!(place, Place::Ssh(_)));
+    // All others are left for when it is not: one of them is a folder to be read.
+    let first = place::named(config)?.unwrap_or_else(|| Place::Socket(DEFAULT_SOCKET.into()));
+    let likely = Some(first).filter(|place| is_there(place) || matches!(place, Place::Ssh(_)));
     Ok(likely.map(|place| Endpoint { probed: false, ..Endpoint::at(config, place) }))
 }
 
