@@ -6,10 +6,10 @@
 //! A setting that names an endpoint is the only candidate: silently using another engine than the one
 //! asked for would leave containers where nobody looks.
 
-use std::io;
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
+use std::{io, iter};
 
 #[cfg(unix)]
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -31,9 +31,8 @@ const LOGGED_IN_WITHIN: Duration = Duration::from_secs(15);
 /// The first candidate, if it is a socket that is there, or a host to log in to, which is done twice for nothing otherwise: not
 /// probed yet.
 pub(crate) fn likely(config: &Config) -> Result<Option<Endpoint>> {
-    // All others are left for when it is not: one of them is a folder to be read.
-    let first = place::named(config)?.unwrap_or_else(|| Place::Socket(DEFAULT_SOCKET.into()));
-    let likely = Some(first).filter(|place| is_there(place) || matches!(place, Place::Ssh(_)));
+    let first = candidates(config)?.next().map(|(place, _)| place);
+    let likely = first.filter(|place| is_there(place) || matches!(place, Place::Ssh(_)));
     Ok(likely.map(|place| Endpoint { probed: false, ..Endpoint::at(config, place) }))
 }
 
@@ -91,23 +90,40 @@ pub(crate) struct Probed {
 pub(crate) fn probes(config: &Config) -> Result<impl Iterator<Item = Probed>> {
     let candidates = candidates(config)?;
     #[cfg(feature = "tls")]
-    for (place, _) in &candidates {
-        if let Place::Tls(secured) = place {
-            secured.ready()?;
-        }
-    }
-    Ok(candidates.into_iter().map(|(place, origin)| Probed { outcome: probe(&place), place, origin }))
+    let candidates = with_certificates(candidates)?;
+    Ok(candidates.map(|(place, origin)| Probed { outcome: probe(&place), place, origin }))
 }
 
-fn candidates(config: &Config) -> Result<Vec<(Place, String)>> {
+/// Reads the certificates of a place with TLS, which is named and therefore the only one.
+#[cfg(feature = "tls")]
+fn with_certificates(candidates: Candidates<'_>) -> Result<impl Iterator<Item = (Place, String)>> {
+    let mut candidates = candidates.peekable();
+    if let Some((Place::Tls(secured), _)) = candidates.peek() {
+        secured.ready()?;
+    }
+    Ok(candidates)
+}
+
+/// Places, each with who named it.
+type Candidates<'a> = Box<dyn Iterator<Item = (Place, String)> + 'a>;
+
+/// What is named, or else what may be there, in order. The first one is nearly always enough, so the others are not put together
+/// before they are asked for: a folder is read for them.
+fn candidates(config: &Config) -> Result<Candidates<'_>> {
     if let Some(found) = &config.docker_host {
         let place = place::parse(found, config)?;
-        return Ok(vec![(place, found.to_string())]);
+        return Ok(Box::new(iter::once((place, found.to_string()))));
     }
     if cfg!(windows) {
-        return Ok(pipes());
+        return Ok(Box::new(pipes()));
     }
-    let mut sockets = vec![(PathBuf::from(DEFAULT_SOCKET), "Docker's usual socket")];
+    let usual = iter::once((PathBuf::from(DEFAULT_SOCKET), "Docker's usual socket"));
+    let sockets = usual.chain(iter::once_with(|| other_sockets(config)).flatten());
+    Ok(Box::new(sockets.map(|(path, origin)| (Place::Socket(path), origin.to_owned()))))
+}
+
+fn other_sockets(config: &Config) -> Vec<(PathBuf, &'static str)> {
+    let mut sockets = Vec::new();
     if let Some(directory) = &config.runtime_directory {
         sockets.push((directory.join(".docker/run/docker.sock"), "Docker Desktop"));
     }
@@ -131,17 +147,17 @@ fn candidates(config: &Config) -> Result<Vec<(Place, String)>> {
         sockets.push((machine, "Podman machine"));
     }
     sockets.push((PathBuf::from("/run/podman/podman.sock"), "Podman"));
-    Ok(sockets.into_iter().map(|(path, origin)| (Place::Socket(path), origin.to_owned())).collect())
+    sockets
 }
 
 /// Docker Desktop's, by its two names, and a Podman machine's.
-fn pipes() -> Vec<(Place, String)> {
+fn pipes() -> impl Iterator<Item = (Place, String)> {
     let pipes = [
         ("docker_engine", "Docker's usual pipe"),
         ("dockerDesktopLinuxEngine", "Docker Desktop"),
         ("podman-machine-default", "Podman machine"),
     ];
-    pipes.map(|(name, origin)| (Place::Pipe(format!("//./pipe/{name}")), origin.to_owned())).into()
+    pipes.into_iter().map(|(name, origin)| (Place::Pipe(format!("//./pipe/{name}")), origin.to_owned()))
 }
 
 /// The sockets of Colima's profiles, its usual one first.
@@ -153,7 +169,7 @@ fn colima(home: &Path) -> Vec<PathBuf> {
     // Whatever else has a folder there is no profile.
     others.retain(|socket| *socket != usual && socket.exists());
     others.sort();
-    std::iter::once(usual).chain(others).collect()
+    iter::once(usual).chain(others).collect()
 }
 
 fn probe(place: &Place) -> io::Result<()> {
