@@ -102,7 +102,7 @@ fn acquire_and_hold(
             engine: supervisor.plan.endpoint.clone(),
             line: Arc::clone(&supervisor.line),
             requests,
-            filters: supervisor.session_filters(),
+            filters: supervisor.of_session.clone(),
             passing: passing(&supervisor.plan),
             #[cfg(feature = "cli")]
             reporting: Arc::clone(&supervisor.reporting),
@@ -151,6 +151,11 @@ fn passing(plan: &Plan) -> Option<Filter> {
     Some(Filter::of_session(plan.session.as_str(), KEEP, &format!("on-failure.{number}.{process}")))
 }
 
+fn session_filters(plan: &Plan) -> SessionFilters {
+    let runner = Owner::runner_of(&plan.session, &plan.config);
+    SessionFilters { session: plan.session.clone(), runner, is_kept: plan.runner().is_some() }
+}
+
 pub(super) struct Supervisor {
     engine: ApiEngine,
     pub(super) plan: Plan,
@@ -159,6 +164,8 @@ pub(super) struct Supervisor {
     created: bool,
     /// Everything registered, in order: what has to be said again to a new reaper.
     pub(super) filters: Vec<Filter>,
+    /// What all processes of the session have registered.
+    of_session: SessionFilters,
     /// What the creator of a reaper found of earlier sessions.
     orphans: Orphans,
     pub(super) line: Arc<Mutex<Line>>,
@@ -225,12 +232,14 @@ impl Supervisor {
         plan.endpoint.probed = true;
         plan.memory = Memory::default();
         let orphans = Orphans::default();
+        let of_session = session_filters(&plan);
         let mut supervisor = Self {
             engine,
             plan,
             stream,
             created,
             filters,
+            of_session,
             orphans,
             line,
             #[cfg(feature = "cli")]
@@ -261,15 +270,9 @@ impl Supervisor {
         }
     }
 
-    fn session_filters(&self) -> SessionFilters {
-        let Plan { session, config, .. } = &self.plan;
-        let runner = Owner::runner_of(session, config);
-        SessionFilters { session: session.clone(), runner, is_kept: self.plan.runner().is_some() }
-    }
-
     /// Tells the reaper what processes of the session that may have ended have registered with the ones before it.
     async fn tell_of_others(&mut self, lost: Option<&str>) {
-        let (filters, reaper) = (self.session_filters(), lock(&self.line).mark());
+        let (filters, reaper) = (self.of_session.clone(), lock(&self.line).mark());
         for filter in filters.untold(&reaper, lost) {
             match self.registers(&filter).await {
                 Ok(()) => {
@@ -347,7 +350,7 @@ impl Supervisor {
     async fn also(&mut self, filter: Filter) -> Result<()> {
         // Before it is registered: a reaper that is made from then on is told of it, whatever becomes of this process.
         let reaper = lock(&self.line).mark();
-        self.session_filters().note(&reaper, std::slice::from_ref(&filter));
+        self.of_session.note(&reaper, std::slice::from_ref(&filter));
         match self.registers(&filter).await {
             Ok(()) => {
                 self.filters.push(filter);
