@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use reaper_tests_engine::Client;
 
-use crate::bench::bar;
+use crate::figures::bar;
 use crate::progress::{done, progress};
 use crate::step::{build_examples, cargo, printed};
 

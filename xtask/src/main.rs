@@ -9,6 +9,7 @@ mod bench;
 mod check;
 mod compare;
 mod demo;
+mod figures;
 mod fuzz;
 mod images;
 mod links;

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use reaper_tests_engine::{Body, Client};
 use serde_json::Value;
 
-use crate::bench::median;
+use crate::figures::median;
 use crate::plot::{Line, svg};
 use crate::progress::{done, progress};
 use crate::step::{build_examples, cargo, printed};

@@ -12,7 +12,8 @@ use std::time::{Duration, Instant};
 use reaper_tests_engine::{Body, Client};
 use serde_json::json;
 
-use crate::bench::{Table, executables, median, milliseconds};
+use crate::bench::executables;
+use crate::figures::{Table, median, milliseconds};
 use crate::progress::{done, progress};
 use crate::step::cargo;
 
