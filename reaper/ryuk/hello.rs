@@ -29,7 +29,8 @@
 //! client   %scope label=…&label=…         what matches this is removed as soon as nobody holds it any more
 //! server   ACK                            or an error, while what a scope of this filter had is being removed
 //! client   %scope-again label=…           the same, on another connection after one was lost
-//! server   ACK                            or an error: the time to come back was over, what it had is gone
+//! server   ACK                            or an error: the time to come back was over, what it had is gone or going,
+//!                                         and what it names from now on goes with the session
 //! client   %scope-end label=…             this connection lets go of it; the last to do so ends it at once
 //! server   ACK                            before anything is removed
 //! client   %report                        tell me of all that is removed from now on, until the end

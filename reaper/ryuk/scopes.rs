@@ -7,10 +7,12 @@
 //!          it is over ──▶ ending
 //! ending   nothing of it is there, and was seen late enough ──▶ forgotten
 //!          nothing of it is there, and somebody begins it anew ──▶ held
+//!          somebody comes back to it, too late ──▶ the session's
 //!          what is left will not go ──▶ left, for the session's end
 //! ```
 //!
-//! A scope is its filter. What a held one or one in grace names is in `Living`, and is not removed for another.
+//! A scope is its filter. What a held one or one in grace names is in `Living`, and is not removed for another. So is what one
+//! names that is the session's: whoever came back too late knows that what he had is gone, and goes on with the same labels.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -48,6 +50,8 @@ enum State {
     Ending(Ending),
     /// What would not go is tried once more at the session's end.
     Left(Why),
+    /// Whoever came back to it goes on, and what he makes goes at the session's end.
+    Sessions,
 }
 
 #[derive(Debug)]
@@ -90,35 +94,39 @@ impl Scopes {
         Holder(self.holders)
     }
 
-    /// Begins a scope, or holds one that lives; `Again` the second alone.
+    /// Begins a scope, or holds one that lives; `Again` the second alone. Where that is refused, nothing more of the scope is removed
+    /// before the session's end, and all of it then: it may name what has no label of the session's.
     pub(crate) fn hold(&mut self, word: ScopeWord, filter: &Filter, holder: Holder) -> Result<(), String> {
         let has_room = self.holds < MOST_HOLDS;
+        let lives = matches!(self.all.get(filter), Some(State::Held(_) | State::Grace(_)));
+        if word == ScopeWord::Again && !lives {
+            self.enter(filter, State::Sessions)?;
+            return Err(has_ended());
+        }
         match self.all.get_mut(filter) {
             Some(State::Held(holders)) if holders.contains(&holder) => return Ok(()),
             // The next of several tests may name what the one before it did. Something late would be his, and go with him.
-            Some(State::Ending(ending)) if word == ScopeWord::Again || !ending.is_clean() => {
-                return Err(has_ended());
-            }
-            Some(State::Left(_)) | None if word == ScopeWord::Again => return Err(has_ended()),
+            Some(State::Ending(ending)) if !ending.is_clean() => return Err(has_ended()),
             _ if !has_room => return Err(too_many()),
             Some(State::Held(holders)) => {
                 holders.insert(holder);
             }
-            Some(state @ (State::Grace(_) | State::Ending(_) | State::Left(_))) => {
-                // One in grace is among the living already.
-                self.living.add(filter.clone());
-                *state = State::Held([holder].into());
-            }
-            None => {
-                if self.all.len() >= MOST || self.bytes + filter.size() > MOST_BYTES {
-                    return Err(too_many());
-                }
-                self.bytes += filter.size();
-                self.living.add(filter.clone());
-                self.all.insert(filter.clone(), State::Held([holder].into()));
-            }
+            _ => self.enter(filter, State::Held([holder].into()))?,
         }
         self.holds += 1;
+        Ok(())
+    }
+
+    /// Has it among the living from now on, where there is room.
+    fn enter(&mut self, filter: &Filter, state: State) -> Result<(), String> {
+        if !self.all.contains_key(filter) {
+            if self.all.len() >= MOST || self.bytes + filter.size() > MOST_BYTES {
+                return Err(too_many());
+            }
+            self.bytes += filter.size();
+        }
+        self.living.add(filter.clone());
+        self.all.insert(filter.clone(), state);
         Ok(())
     }
 
@@ -238,7 +246,7 @@ impl Scopes {
     pub(crate) fn end_all(&mut self, now: Instant) -> Vec<Wanted> {
         for state in self.all.values_mut() {
             let quiet_since = match state {
-                State::Held(_) => now,
+                State::Held(_) | State::Sessions => now,
                 State::Grace(grace) => grace.since,
                 State::Ending(_) | State::Left(_) => continue,
             };
@@ -249,7 +257,7 @@ impl Scopes {
         let why = |state: &State| match state {
             State::Ending(ending) => ending.why,
             State::Left(why) => *why,
-            State::Held(_) | State::Grace(_) => Why::SessionEnded,
+            State::Held(_) | State::Grace(_) | State::Sessions => Why::SessionEnded,
         };
         self.all.iter().map(|(filter, state)| Wanted { filter: filter.clone(), why: why(state) }).collect()
     }

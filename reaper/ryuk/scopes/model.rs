@@ -63,6 +63,8 @@ struct Known {
     quiet_since: Option<Instant>,
     /// Nothing was there when it was looked for last.
     is_clean: bool,
+    /// Somebody came back to it too late.
+    is_sessions: bool,
 }
 
 struct Model {
@@ -84,7 +86,7 @@ impl Model {
     }
 
     fn lives(&self, what: usize) -> bool {
-        self.known.get(&what).is_some_and(|known| known.quiet_since.is_none())
+        self.known.get(&what).is_some_and(|known| known.quiet_since.is_none() && !known.is_sessions)
     }
 
     fn has_ended(&self, what: usize) -> bool {
@@ -96,9 +98,11 @@ impl Model {
         let held = self.scopes.hold(word, &filter(what), self.holders[who]);
         assert_eq!(held.is_ok(), expected, "{word:?} {who} {what}: {held:?}");
         if expected {
-            let known = self.known.entry(what).or_default();
-            known.holders.insert(who);
-            (known.lost_at, known.quiet_since, known.is_clean) = (None, None, false);
+            let mut holders = self.known.remove(&what).unwrap_or_default().holders;
+            holders.insert(who);
+            self.known.insert(what, Known { holders, ..Known::default() });
+        } else if word == ScopeWord::Again {
+            self.known.insert(what, Known { is_sessions: true, ..Known::default() });
         }
     }
 
@@ -215,7 +219,19 @@ impl Model {
         self.check();
     }
 
-    /// Everybody goes, and time passes: nothing that a scope named may be left.
+    fn sweep_for_long(&mut self) {
+        for _ in 0..100 {
+            self.sweep(false);
+            self.now += INTERVAL;
+        }
+    }
+
+    /// What is left of what these scopes name.
+    fn left(&self, named: &BTreeSet<usize>) -> Vec<&Vec<usize>> {
+        self.things.iter().filter(|thing| thing.iter().any(|what| named.contains(what))).collect()
+    }
+
+    /// Everybody goes, and time passes: nothing that a scope named may be left but what is the session's, and that goes with it.
     fn finish(&mut self) {
         let named: BTreeSet<_> = self.known.keys().copied().collect();
         for who in 0..3 {
@@ -223,12 +239,21 @@ impl Model {
         }
         self.now += GRACE;
         self.judge();
-        for _ in 0..100 {
-            self.sweep(false);
-            self.now += INTERVAL;
+        let of_session = |known: &Known| known.is_sessions;
+        let sessions: BTreeSet<_> =
+            self.known.iter().filter(|(_, known)| of_session(known)).map(|(what, _)| *what).collect();
+        let before = self.left(&sessions).len();
+        self.sweep_for_long();
+        assert_eq!(self.left(&sessions).len(), before, "nothing of it goes while the session lives");
+        assert_eq!(self.left(&named).len(), before, "nothing else is left");
+        let wanted = self.scopes.end_all(self.now);
+        assert_eq!(wanted.len(), sessions.len());
+        assert!(wanted.iter().all(|wanted| wanted.why == Why::SessionEnded), "{wanted:?}");
+        for known in self.known.values_mut() {
+            *known = Known { quiet_since: Some(self.now), ..Known::default() };
         }
-        let left = |thing: &&Vec<usize>| thing.iter().any(|what| named.contains(what));
-        assert_eq!(self.things.iter().find(left), None);
+        self.sweep_for_long();
+        assert_eq!(self.left(&named), Vec::<&Vec<usize>>::new());
         assert!(self.scopes.is_empty() && self.scopes.bytes == 0 && self.scopes.holds == 0);
         assert_eq!((self.scopes.look_at(), self.scopes.grace_ends_at()), (None, None));
     }

@@ -233,9 +233,14 @@ fn with_the_session_all_of_them_end() {
     assert_eq!(whys, [Why::ScopeEnded, Why::SessionEnded, Why::SessionEnded]);
     assert!(!living.name(&labels("b")) && !living.name(&labels("c")));
     for name in ["a", "b", "c"] {
-        assert!(scopes.hold(ScopeWord::Again, &filter(name), there).is_err());
         assert!(scopes.end(&filter(name), there, now).is_err());
     }
     // Where the session goes on, what it had not removed is removed beside it.
     assert_eq!(scopes.due(now).unwrap().len(), 3);
+    // But for him who comes back to it, and goes on.
+    assert!(scopes.hold(ScopeWord::Again, &filter("c"), there).is_err());
+    assert!(living.name(&labels("c")) && !living.name(&labels("b")));
+    assert_eq!(scopes.due(now).unwrap().len(), 2);
+    assert_eq!(scopes.end_all(now).len(), 3);
+    assert!(!living.name(&labels("c")));
 }

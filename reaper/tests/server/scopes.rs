@@ -158,6 +158,33 @@ fn whoever_comes_back_too_late_is_told_so_and_keeps_his_connection() {
     assert_eq!(healed.say(&format!("%scope-end {B}")), "ACK");
 }
 
+/// He goes on with the labels that he has, and knows that what he had is gone: what he makes then is the session's.
+#[test]
+fn what_is_made_by_whoever_came_back_too_late_stays_until_the_session_ends() {
+    let engine = engine(vec![of("a", "containers", "a1")]);
+    // The last look is 1.6 s after the loss.
+    let ryuk = Ryuk::start(&engine.host(), &[("RYUK_CHANGES_RETRY_INTERVAL", "400ms")]);
+    let mut healed = ryuk.scoped(B);
+    assert_eq!(healed.say(OURS), "ACK");
+    drop(ryuk.scoped(A));
+    ryuk.until_left(&engine, &[]);
+    for made in 1..3 {
+        let answer = healed.say(&format!("%scope-again {A}"));
+        assert!(answer.starts_with("ERROR the scope has ended"), "{answer}");
+        engine.world().resources.push(of("a", "containers", "late"));
+        ryuk.until_a_grace_is_over(&format!("marker{made}"));
+        assert_eq!(engine.left(), vec!["late"; made]);
+    }
+    // What another tool made has no label of the session's, and its scope may be forgotten by then.
+    assert!(healed.say("%scope-again label=project=p").starts_with("ERROR the scope has ended"));
+    engine.world().resources.push(Resource::new("containers", "named", &[("project", "p")]));
+    ryuk.until_a_grace_is_over("last");
+    assert_eq!(engine.left(), ["late", "late", "named"]);
+    drop(healed);
+    assert_eq!(ryuk.ended(), 0);
+    assert!(engine.left().is_empty());
+}
+
 /// As the next of several tests that name one thing; what it makes then is its own.
 #[test]
 fn a_scope_that_has_ended_is_begun_anew_once_nothing_of_it_is_there() {
