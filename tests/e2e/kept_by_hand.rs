@@ -15,6 +15,8 @@ struct Keeping {
     reaper: String,
     commands: Vec<String>,
     process: Process,
+    /// With what the process prints.
+    _run: Run,
 }
 
 impl Keeping {
@@ -35,7 +37,7 @@ impl Keeping {
             .map(|rest| format!("docker{rest}"))
             .collect();
         assert_eq!(commands.len(), 4, "{printed}");
-        Self { session, reaper, commands, process }
+        Self { session, reaper, commands, process, _run: run }
     }
 
     #[track_caller]

@@ -5,6 +5,7 @@
 //! they do, but none can be told to wait two seconds between two tests.
 
 use std::io::Write as _;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Output, Stdio};
 use std::time::Duration;
 
@@ -14,7 +15,12 @@ use crate::suite::{Run, signal, text};
 const HEARD_WITHIN: Duration = Duration::from_secs(5);
 
 /// A child with its output collected; killed when dropped, and heard where the test has failed.
-pub struct Process(Option<Child>);
+pub struct Process {
+    /// None once it was waited for.
+    child: Option<Child>,
+    /// Where its standard error is.
+    errors: Option<PathBuf>,
+}
 
 impl Process {
     /// Starts a command.
@@ -25,21 +31,27 @@ impl Process {
     #[track_caller]
     #[must_use]
     pub fn start(command: &mut Command) -> Self {
-        Self(Some(crate::suite::spawn(command)))
+        Self::of(crate::suite::spawn(command))
     }
 
-    /// The same with its standard error in a file, for whoever wants to read that while it runs.
+    fn of(child: Child) -> Self {
+        Self { child: Some(child), errors: None }
+    }
+
+    /// The same with its standard error in a file, for whoever wants to read that while it runs; it is part of what it printed
+    /// all the same.
     ///
     /// # Panics
     ///
     /// When it cannot be started.
     #[track_caller]
     #[must_use]
-    pub fn start_with_errors_in(command: &mut Command, path: &std::path::Path) -> Self {
+    pub fn start_with_errors_in(command: &mut Command, path: &Path) -> Self {
         let errors =
             std::fs::File::create(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(errors);
-        Self(Some(command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"))))
+        let child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        Self { child: Some(child), errors: Some(path.to_owned()) }
     }
 
     /// Its pid.
@@ -49,13 +61,13 @@ impl Process {
     /// Never: the child is there until the end.
     #[must_use]
     pub fn id(&self) -> u32 {
-        self.0.as_ref().expect("there until the end").id()
+        self.child.as_ref().expect("there until the end").id()
     }
 
     /// Whether it has not ended.
     #[must_use]
     pub fn is_running(&mut self) -> bool {
-        self.0.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
+        self.child.as_mut().is_some_and(|child| matches!(child.try_wait(), Ok(None)))
     }
 
     /// Kills it as `kill -9` does.
@@ -103,27 +115,31 @@ impl Process {
     ///
     /// # Panics
     ///
-    /// Never: a child can be waited for.
+    /// When its standard error was put into a file that is gone.
     #[must_use]
     pub fn output(mut self) -> Output {
-        let child = self.0.take().expect("there until the end");
-        child.wait_with_output().expect("a child can be waited for")
+        let child = self.child.take().expect("there until the end");
+        let mut output = child.wait_with_output().expect("a child can be waited for");
+        if let Some(path) = &self.errors {
+            output.stderr = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        }
+        output
     }
 }
 
 impl Drop for Process {
     fn drop(&mut self) {
-        let Some(mut child) = self.0.take() else { return };
+        let Some(mut child) = self.child.take() else { return };
         let _ = child.kill();
         let _ = child.wait();
         if std::thread::panicking() {
-            tell(child);
+            tell(child, self.errors.as_deref());
         }
     }
 }
 
 /// Prints what a child has said: whoever waited for it in vain wants to know. What it has left behind may hold its output open.
-fn tell(child: Child) {
+fn tell(child: Child, errors: Option<&Path>) {
     let (sender, said) = std::sync::mpsc::channel();
     let command = child.id();
     std::thread::spawn(move || sender.send(child.wait_with_output()));
@@ -131,6 +147,10 @@ fn tell(child: Child) {
         Ok(Ok(output)) => eprintln!("the process {command}, killed now, had said:\n{}", text(&output)),
         Ok(Err(error)) => eprintln!("what the process {command} had said is not known: {error}"),
         Err(_) => eprintln!("the process {command} was killed, and its output is open all the same"),
+    }
+    // It may have been what could not be written.
+    if let Some(Ok(said)) = errors.map(std::fs::read_to_string) {
+        eprintln!("and as errors:\n{said}");
     }
 }
 
@@ -155,7 +175,7 @@ impl Runner {
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the shell starts");
         let commands = child.stdin.take().expect("it was asked for");
-        Self { process: Process(Some(child)), commands }
+        Self { process: Process::of(child), commands }
     }
 
     /// Its pid.
