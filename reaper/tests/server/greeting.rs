@@ -15,7 +15,7 @@ fn engine() -> Engine {
 #[test]
 fn who_greets_is_told_the_secret_and_registers_nothing_by_that() {
     let engine = engine();
-    let ryuk = Ryuk::start(&engine.host(), &[SECRET, ("RYUK_CONNECTION_TIMEOUT", "500ms")]);
+    let ryuk = Ryuk::start(&engine.host(), &[SECRET, ("RYUK_CONNECTION_TIMEOUT", "3s")]);
     let mut client = ryuk.connect();
     assert_eq!(client.say("%hello 1"), "HELLO 1 5eed-c0de 0");
     // A newer one is answered in the version that both speak.

@@ -57,7 +57,7 @@ fn hostile_line(generator: &mut Generator) -> String {
 #[test]
 fn a_line_that_could_match_more_than_was_named_is_answered_with_an_error() {
     let engine = Engine::start(world());
-    let ryuk = Ryuk::start(&engine.host(), &[("RYUK_CONNECTION_TIMEOUT", "2s")]);
+    let ryuk = Ryuk::start(&engine.host(), &[("RYUK_CONNECTION_TIMEOUT", "10s")]);
     for line in [
         &b"&"[..],
         b"label",

@@ -144,7 +144,7 @@ fn so_many_may_report_and_no_more_until_one_of_them_is_gone() {
 #[test]
 fn a_reporter_without_a_session_is_left_alone_when_nobody_comes() {
     let engine = Engine::start(World { resources: vec![of_session("volumes", "v1")], ..World::default() });
-    let ryuk = Ryuk::start(&engine.host(), &[("RYUK_CONNECTION_TIMEOUT", "100ms")]);
+    let ryuk = Ryuk::start(&engine.host(), &[("RYUK_CONNECTION_TIMEOUT", "3s")]);
     let mut reporter = reporter(&ryuk);
     assert_eq!(reporter.answer(), "");
     assert_eq!(ryuk.ended(), 0);

@@ -200,7 +200,7 @@ fn a_client_that_has_scopes_alone_is_a_session() {
     let resources =
         vec![of("a", "containers", "a1"), of("b", "containers", "b1"), of("c", "containers", "c1")];
     let engine = Engine::start(World { resources, ..World::default() });
-    let mut ryuk = Ryuk::start(&engine.host(), &[("RYUK_CONNECTION_TIMEOUT", "200ms")]);
+    let mut ryuk = Ryuk::start(&engine.host(), &[("RYUK_CONNECTION_TIMEOUT", "3s")]);
     let (first, mut second) = (scoped(&ryuk, "a"), scoped(&ryuk, "b"));
     let mut asking = ryuk.greeted();
     assert_eq!(asking.say("%clients"), "CLIENTS 2");
@@ -208,7 +208,7 @@ fn a_client_that_has_scopes_alone_is_a_session() {
     end(&mut second, "b");
     until_left(&ryuk, &engine, &["a1", "c1"]);
     // Longer than anybody is waited for who has not named anything.
-    std::thread::sleep(std::time::Duration::from_millis(500));
+    std::thread::sleep(std::time::Duration::from_secs(4));
     assert!(ryuk.is_running());
     drop((first, second));
     assert_eq!(ryuk.ended(), 0);
