@@ -9,7 +9,7 @@ use crate::step::{Steps, root};
 use crate::targets::FOREIGN;
 
 /// Features of the library that no other one meets, and that cost a compilation of the server, or are one: they are linted
-/// alone, and all others in pairs.
+/// alone, and all others in pairs by [`pairs`].
 const BY_THEMSELVES: [&str; 2] = ["embedded", "ryuk-server"];
 
 /// What is embedded is the same on every system and whatever else there is, so that it is compiled once, and left out of all else
@@ -47,10 +47,7 @@ pub(crate) fn check() -> Result<(), String> {
         let mut lint = clippy(&["-p", "test-reaper", "--no-default-features", "--features", feature]);
         steps.run(lint.env_remove(WITHOUT_SERVER.0))?;
     }
-    // Those that are two lines of ours each are one.
-    let others = ["--exclude-features", "default,embedded,ryuk-server", "--group-features", "rstest,tokio"];
-    let pairs = [&["hack", "clippy", "-p", "test-reaper", "--feature-powerset", "--depth", "2"][..], &others];
-    steps.run(&mut cargo(&[&pairs.concat()[..], &deny].concat()))?;
+    steps.run(&mut with_features_together("1"))?;
     // A workspace of its own, which is built to be run by `cargo xtask fuzz` alone.
     let mut targets = cargo(&["clippy", "--locked", "--manifest-path"]);
     steps.run(targets.arg(&fuzz).args(deny).env(WITHOUT_LIBFUZZER.0, WITHOUT_LIBFUZZER.1))?;
@@ -70,6 +67,21 @@ pub(crate) fn check() -> Result<(), String> {
     minimal::check(&mut steps, &root(), &root().join(BUILT_IN))?;
     steps.report();
     Ok(())
+}
+
+/// Lints with every pair of features, three minutes of a core.
+pub(crate) fn pairs() -> Result<(), String> {
+    let mut steps = Steps::default();
+    steps.run(&mut with_features_together("2"))?;
+    steps.report();
+    Ok(())
+}
+
+/// Lints with as many of the features that others may meet, in each combination; those that are two lines of ours each are one.
+fn with_features_together(number: &str) -> Command {
+    let powerset = ["hack", "clippy", "-p", "test-reaper", "--feature-powerset", "--depth", number];
+    let others = ["--exclude-features", "default,embedded,ryuk-server", "--group-features", "rstest,tokio"];
+    cargo(&[&powerset[..], &others, &["--", "-D", "warnings"]].concat())
 }
 
 fn cargo(arguments: &[&str]) -> Command {

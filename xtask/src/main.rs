@@ -71,8 +71,10 @@ cargo xtask <command>
                    for at most 15 minutes, and prints what was left; --quick is a tenth of it
   package [--setup]
                    both packages as a registry would have them, and a crate of a stranger's on top of them
-  check [--setup]  format, spelling, lints with every pair of features and for other systems, the lowest releases of
-                   dependencies, their licences and sources, documentation and its links
+  check [--setup]  format, spelling, lints with each feature and for other systems, the lowest releases of dependencies,
+                   their licences and sources, documentation and its links
+  check --pairs [--setup]
+                   lints with every pair of features
 
   --setup          install what is missing (cargo-nextest, or cargo-fuzz, or what check runs; the targets with musl, for
                    the embedded server; on Debian or Ubuntu as root the engine, and for the tests Podman, docker-compose and
@@ -117,6 +119,7 @@ fn run(arguments: &[&str], install: bool) -> Result<(), String> {
         ["torture", options @ ..] => engine().and_then(|()| torture::run(options)),
         ["package"] => engine().and_then(|()| package::run()),
         ["check"] => setup::require_for_check(install).and_then(|()| check::check()),
+        ["check", "--pairs"] => setup::require_for_check(install).and_then(|()| check::pairs()),
         [] | ["help" | "--help" | "-h"] => {
             print!("{HELP}");
             Ok(())
