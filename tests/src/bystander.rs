@@ -58,10 +58,10 @@ impl Bystander {
         self.keep(format!("/networks/{name}"));
         self.create("/volumes/create", &json!({"Name": name, "Labels": labels}));
         self.keep(format!("/volumes/{name}"));
-        // An image of one empty file system, for there may be nothing else on the engine.
+        // An image of one file, for there may be nothing else on the engine.
         let change = label.map_or(String::new(), |(key, value)| format!("&changes=LABEL%20{key}%3D{value}"));
         let import = format!("/images/create?fromSrc=-&repo={name}{change}");
-        let (status, answer) = self.engine.send("POST", &import, &[0; 1024]);
+        let (status, answer) = self.engine.send("POST", &import, &archive_of(name));
         assert_eq!(status, 200, "{answer}");
         self.create(
             &format!("/containers/create?name={name}"),
@@ -114,6 +114,17 @@ impl Bystander {
         let (status, answer) = self.engine.request("POST", path, body);
         assert_eq!(status, 201, "{path}: {answer}");
     }
+}
+
+/// With something of its own in it: what is equal has one layer on Podman, and one that is removed takes it from under another
+/// that is being made.
+fn archive_of(name: &str) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(0);
+    header.set_mode(0o644);
+    archive.append_data(&mut header, name, std::io::empty()).expect("a name that an archive takes");
+    archive.into_inner().expect("a vector takes everything")
 }
 
 fn inspect_path(path: &str) -> String {
