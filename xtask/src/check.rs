@@ -22,6 +22,9 @@ const WITHOUT_LIBFUZZER: (&str, &str) = ("CUSTOM_LIBFUZZER_PATH", "/nowhere/libf
 /// Built of what has its own folder, so that tests may run beside it: who builds in a folder keeps all others waiting.
 const BUILT_IN: &str = "target/check";
 
+/// What clippy finds is an error.
+const DENY: [&str; 3] = ["--", "-D", "warnings"];
+
 /// Of a default build, this library included: what a team adds to what it has.
 const MOST_CRATES: usize = 45;
 
@@ -35,8 +38,7 @@ pub(crate) fn check() -> Result<(), String> {
     stays_small()?;
     // Not its advisories: the list of them is on a host that not everybody reaches, so that is the public workflow's.
     steps.run(&mut cargo(&["deny", "--all-features", "check", "bans", "licenses", "sources"]))?;
-    let deny = ["--", "-D", "warnings"];
-    let clippy = |arguments: &[&str]| cargo(&[&["clippy"], arguments, &deny].concat());
+    let clippy = |arguments: &[&str]| cargo(&[&["clippy"], arguments, &DENY].concat());
     steps.run(&mut clippy(&["--workspace", "--all-features", "--all-targets"]))?;
     let mut doc = cargo(&["doc", "--workspace", "--no-deps", "--all-features"]);
     steps.run(doc.env("RUSTDOCFLAGS", "-D warnings"))?;
@@ -50,7 +52,7 @@ pub(crate) fn check() -> Result<(), String> {
     steps.run(&mut with_features_together("1"))?;
     // A workspace of its own, which is built to be run by `cargo xtask fuzz` alone.
     let mut targets = cargo(&["clippy", "--locked", "--manifest-path"]);
-    steps.run(targets.arg(&fuzz).args(deny).env(WITHOUT_LIBFUZZER.0, WITHOUT_LIBFUZZER.1))?;
+    steps.run(targets.arg(&fuzz).args(DENY).env(WITHOUT_LIBFUZZER.0, WITHOUT_LIBFUZZER.1))?;
     // Not testcontainers, which is as much again to compile, and has no code of ours for one system alone; bollard has some for
     // Windows.
     for target in FOREIGN {
@@ -81,7 +83,7 @@ pub(crate) fn pairs() -> Result<(), String> {
 fn with_features_together(number: &str) -> Command {
     let powerset = ["hack", "clippy", "-p", "test-reaper", "--feature-powerset", "--depth", number];
     let others = ["--exclude-features", "default,embedded,ryuk-server", "--group-features", "rstest,tokio"];
-    cargo(&[&powerset[..], &others, &["--", "-D", "warnings"]].concat())
+    cargo(&[&powerset[..], &others, &DENY].concat())
 }
 
 fn cargo(arguments: &[&str]) -> Command {

@@ -239,9 +239,8 @@ impl Model {
         }
         self.now += GRACE;
         self.judge();
-        let of_session = |known: &Known| known.is_sessions;
         let sessions: BTreeSet<_> =
-            self.known.iter().filter(|(_, known)| of_session(known)).map(|(what, _)| *what).collect();
+            self.known.iter().filter(|(_, known)| known.is_sessions).map(|(what, _)| *what).collect();
         let before = self.left(&sessions).len();
         self.sweep_for_long();
         assert_eq!(self.left(&sessions).len(), before, "nothing of it goes while the session lives");

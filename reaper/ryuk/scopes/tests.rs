@@ -243,4 +243,7 @@ fn with_the_session_all_of_them_end() {
     assert_eq!(scopes.due(now).unwrap().len(), 2);
     assert_eq!(scopes.end_all(now).len(), 3);
     assert!(!living.name(&labels("c")));
+    for name in ["a", "b", "c"] {
+        assert!(scopes.hold(ScopeWord::Again, &filter(name), there).is_err());
+    }
 }
